@@ -30,7 +30,12 @@ HOLD ?=
 N ?= 150
 PACKAGES ?=
 PAIRS ?= 100000
+# The packages that make race tests: those with goroutines or memory that requests share. -short leaves out long tests
+# of a single goroutine, which have no races.
+RACED ?= ./webhook/rego ./webhook/rego/compile ./webhook/rego/sandbox ./webhook/admission ./webhook/certs ./webhook/controller ./webhook/facts ./webhook/live \
+  ./webhook/manifest/... ./webhook/metrics ./webhook/pipeline ./webhook/request ./webhook/server
 RUN ?=
+SCREENSHOTS ?=
 SEED ?= 0
 ifndef VERSION
 VERSION := $(shell sed -n 's/^appVersion: *"*\([^"]*\)"*$$/\1/p' charts/taffrail/Chart.yaml)
@@ -82,7 +87,8 @@ test: ## Run every test, on a real control plane too
 	$(call say,go test: builds helm 3 and 4 once and caches them; that takes 2 minutes on 2 cores)
 	$(with-assets) go test -timeout=30m ./...
 	@$(MAKE) --no-print-directory oracle
-	$(call say,fuzzing: 3s a target; instrumented packages are built once and cached)
+	@$(MAKE) --no-print-directory browser
+	$(call say,fuzzing: 3s per target; instrumented packages are built once and cached)
 	@test/fuzz.sh 3s
 
 .PHONY: unit
@@ -111,6 +117,12 @@ oracle: ## Compare predictions with Kubernetes' own code; PAIRS=1000000 for more
 	$(call say,$(PAIRS) Pods and LimitRanges through Kubernetes' own code)
 	go -C test/oracle test -vet=off -timeout=60m -oracle.pairs=$(PAIRS) -oracle.seed=$(SEED)
 
+# In the folder and without naming a package, so that go test prints that the tests were left out where no Chromium is.
+.PHONY: browser
+browser: ## Open the HTML report in a headless Chromium; SCREENSHOTS=DIR writes pictures
+	$(call say,what browsers show)
+	go -C test/browser test -vet=off -count=1 -screenshots='$(abspath $(SCREENSHOTS))'
+
 # Takes an hour or more. A survivor is judged: a test is written, or it is listed in test/mutate/equivalent.yaml.
 .PHONY: mutate
 mutate: ## See whether tests notice N small changes of what makes up a verdict; SEED=42, PACKAGES=request,rego
@@ -118,8 +130,12 @@ mutate: ## See whether tests notice N small changes of what makes up a verdict; 
 	go run ./test/mutate -n='$(N)' -seed='$(SEED)' -packages='$(PACKAGES)'
 
 .PHONY: race
-race: ## Run the unit tests with the race detector; needs a C compiler
-	go list ./... | grep -v /test/integration | CGO_ENABLED=1 xargs go test -race
+race: ## Run the tests of what requests share with the race detector; RACED=./... for all unit tests
+	$(call say,race detector: instrumented packages are built once and cached; the first time takes minutes on 2 cores)
+	@if ! command -v "$$(go env CC)" >/dev/null; then \
+	  echo 'Left out, as the race detector needs a C compiler.' >&2; exit 0; \
+	fi; \
+	go list $(RACED) | grep -v /test/integration | CGO_ENABLED=1 xargs go test -race -short -timeout=30m
 
 .PHONY: bench
 bench: ## Compare what a request costs, in CPU, with doing nothing, with plain Go and with OPA's interpreter
@@ -135,6 +151,7 @@ lint-go:
 	$(golangci-lint) config verify
 	$(golangci-lint) run ./...
 	go -C test/certmanager vet .
+	go -C test/browser vet .
 
 .PHONY: lint-rego
 lint-rego:
@@ -146,7 +163,7 @@ lint-rego:
 .PHONY: lint-prose
 lint-prose:
 	$(call say,misspell; phrases of test/prose)
-	git ls-files -z '*.md' '*.rego' | xargs -0 $(misspell) -error
+	git ls-files -z '*.md' '*.rego' '*.yaml' '*.tpl' '*.txtar' 'charts/*.txt' Makefile | xargs -0 $(misspell) -locale US -error
 	go run ./test/prose
 
 .PHONY: verify
@@ -162,13 +179,14 @@ verify: ## Check that generated files and go.mod are up to date
 	go mod tidy -diff
 	go -C test/oracle mod tidy -diff
 	go -C test/certmanager mod tidy -diff
+	go -C test/browser mod tidy -diff
 
 ##@ Ship
 
 # An image for each architecture; the manifest list is the registry's. The time of the commit stands in for that of the
 # build, so that the same commit makes the same layer anywhere.
 .PHONY: image
-image: ## Build the container image, for each of ARCHS; needs docker
+image: ## Build the container image, for each of ARCHS; needs Docker
 	@epoch=$$(git log -1 --format=%ct); \
 	for arch in $(ARCHS); do \
 	  tag='$(IMAGE)'; [[ '$(ARCHS)' == "$$arch" ]] || tag+="-$$arch"; \

@@ -117,7 +117,7 @@ func TestServiceByNamespace(t *testing.T) {
 		verdict     string
 	}{
 		{"restricted", namespace("{taffrail.dev/exposure: restricted}") + "---\n" + service, exitViolations, "deny"},
-		{"restricted, said afterwards", service + "---\n" + namespace("{taffrail.dev/exposure: restricted}"), exitViolations, "deny"},
+		{"restricted, said afterward", service + "---\n" + namespace("{taffrail.dev/exposure: restricted}"), exitViolations, "deny"},
 		{"open", namespace("{taffrail.dev/exposure: open}") + "---\n" + service, exitClean, "warn"},
 		{"not part of the input", service, exitClean, "unknown"},
 	}

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"io"
 	"os"
 	"runtime/debug"
 	"time"
@@ -11,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/manifest"
 	"taffrail.dev/webhook/manifest/repository"
@@ -19,20 +16,23 @@ import (
 	"taffrail.dev/webhook/report"
 )
 
+const ownerLabelHelp = "labels or annotations of an object, or labels of its namespace, that name its owner; the first that is set counts"
+
 // checkFlags are the flags of taffrail check.
 type checkFlags struct {
 	deciderFlags
 	verbose        bool
+	ownerLabels    []string
 	output, failOn *choice
 }
 
 func newCheckCommand() *cobra.Command {
 	command := &cobra.Command{
-		Use:   "check [FILE…|DIR|-]",
-		Short: "Decide manifests as the webhook would",
+		Use:   "check [FILE…|FOLDER|-]",
+		Short: "Check manifests as the webhook would",
 
-		SuggestFor: []string{"lint", "validate", "verify", "scan", "audit"},
-		Long: `Decide manifests as the webhook would if you applied them.
+		SuggestFor: []string{"lint", "validate", "verify"},
+		Long: `Check manifests as the webhook would if you applied them.
 
 It reads YAML and JSON, including Lists, from files, from folders and everything below
 them (*.yaml, *.yml, *.json), and from standard input ("-", or a pipe and no arguments).
@@ -43,9 +43,9 @@ namespaces by labels, its verdict on such objects is "unknown".
 
 Objects to which no bound policy applies are counted as not checked. In folders, files
 that are not objects are skipped and counted: kustomize patches and other files that a
-kustomization names, charts, templates, and files without apiVersion and kind. If you
-name such a file, it is an error. An object that every API server rejects is an error
-too, and a field that none knows is a warning.
+kustomization names, charts, templates, and files without apiVersion and kind. Naming
+such a file is an error. An object that every API server rejects is an error too; a
+field that no API server knows is a warning.
 
 Without --config, the built-in Guardrails apply: every policy in every namespace except
 those of Kubernetes itself. Policies that would break ordinary namespaces apply only in
@@ -54,10 +54,10 @@ policies.
 
 With --live, the Guardrails, Exemptions, Policies and facts are those of the cluster in
 the kubeconfig file, and no mode is stricter than the maximum mode of its server: each
-object is decided as the cluster would decide its creation now. The facts of the input
-come on top. What you are not permitted to read is named, the policies that depend on it
-report "unknown", and the exit code is 2. --facts reads facts from files instead; -c and
---facts take what "taffrail export" writes.
+object is decided as the cluster would decide its creation now. Facts in the input are
+added to them. If you are not permitted to read something, the output names it, the
+policies that depend on it report "unknown", and the exit code is 2. --facts reads facts
+from files instead; -c and --facts take what "taffrail export" writes.
 
 ` + foldersHelp + `
 
@@ -68,12 +68,14 @@ report "unknown", and the exit code is 2. --facts reads facts from files instead
   taffrail check --live --context prod deploy/
   taffrail check -c prod.yaml --facts prod.yaml deploy/
   taffrail check --exclude charts/ --policy image-tag .
-  taffrail check -o sarif deploy/ > taffrail.sarif`,
+  taffrail check -o sarif deploy/ > taffrail.sarif
+  taffrail check -o html deploy/ > report.html`,
 	}
 	var f checkFlags
 	f.add(command)
 	command.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "list every object, including recorded findings and filled-in values, and every skipped file")
-	f.output = addChoice(command, "output", "o", "output format", "text", "json", "sarif", "junit", "github")
+	command.Flags().StringSliceVar(&f.ownerLabels, "owner-labels", decision.DefaultOwnerLabels(), ownerLabelHelp)
+	f.output = addChoice(command, "output", "o", "output format", "text", "json", "sarif", "junit", "github", "html")
 	f.failOn = addFailOn(command)
 	command.RunE = func(command *cobra.Command, args []string) error {
 		return check(command.Context(), command, args, &f)
@@ -82,24 +84,11 @@ report "unknown", and the exit code is 2. --facts reads facts from files instead
 }
 
 func check(ctx context.Context, command *cobra.Command, args []string, f *checkFlags) error {
-	paths, err := f.paths(command, args)
+	paths, failOn, decider, err := f.prepare(ctx, command, args, f.failOn)
 	if err != nil {
 		return err
 	}
-	failOn, err := decision.ParseVerdict(f.failOn.value)
-	if err != nil {
-		return err
-	}
-	decider, err := f.decider(ctx, command)
-	if err != nil {
-		return err
-	}
-	if err := writeExpired(command.ErrOrStderr(), decider.snapshot.Exemptions(), time.Now()); err != nil {
-		return err
-	}
-	if err := decider.source.writeNotes(command.ErrOrStderr()); err != nil {
-		return err
-	}
+	decider.ownerLabels = f.ownerLabels
 	raiseGCPercent()
 	printer := f.printer(command, decider.catalog, failOn)
 	input := manifest.Open(paths, command.InOrStdin(), f.manifestOptions())
@@ -142,23 +131,10 @@ func (f *checkFlags) printer(command *cobra.Command, catalog *rego.Catalog, fail
 		return report.NewJUnit(out, failOn, repository.NewFinder())
 	case "github":
 		return report.NewGitHub(out, report.GitHubOptions{Verbose: f.verbose, FailOn: failOn, Repository: repository.NewFinder()})
+	case "html":
+		return report.NewHTML(out, report.HTMLOptions{Title: "Report of taffrail check", Version: version(), Now: time.Now()})
 	}
 	return report.NewText(out, report.TextOptions{Verbose: f.verbose, Color: useColor(command)})
-}
-
-// writeExpired writes a note for each expired Exemption: a reader who expects a finding to be
-// exempted would otherwise look for the reason in vain.
-func writeExpired(w io.Writer, exemptions config.Exemptions, now time.Time) error {
-	for _, e := range exemptions {
-		if now.Before(e.Until) {
-			continue
-		}
-		end := e.Until.UTC().Format("2006-01-02 15:04")
-		if _, err := fmt.Fprintf(w, "note: Exemption %s expired at %s UTC and has no effect\n", e.Name, end); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // useColor implements https://no-color.org.

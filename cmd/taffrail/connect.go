@@ -56,22 +56,13 @@ func (f *clusterFlags) connect() (*connection, error) {
 	return c, nil
 }
 
-// restConfig finds the API server in the current context.
-func restConfig(kubeconfig string) (*rest.Config, error) {
-	c, err := (&clusterFlags{kubeconfig: kubeconfig}).connect()
-	if err != nil {
-		return nil, err
-	}
-	return c.config, nil
-}
-
 // dynamicClient returns a client for kinds that only the API server has to know.
-func dynamicClient(kubeconfig string) (dynamic.Interface, error) {
-	config, err := restConfig(kubeconfig)
+func (f *clusterFlags) dynamicClient() (dynamic.Interface, error) {
+	connection, err := f.connect()
 	if err != nil {
 		return nil, err
 	}
-	client, err := dynamic.NewForConfig(config)
+	client, err := dynamic.NewForConfig(connection.config)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the API server: %w", err)
 	}

@@ -44,7 +44,8 @@ runs "taffrail crds apply" before each upgrade.`,
 }
 
 func newCRDsApplyCommand() *cobra.Command {
-	var kubeconfig, entries string
+	var cluster clusterFlags
+	var entries string
 	command := &cobra.Command{
 		Use:   "apply",
 		Short: "Apply them to the cluster, and wait until they are served",
@@ -52,21 +53,21 @@ func newCRDsApplyCommand() *cobra.Command {
 Exemptions and Policies do not change.
 
 With --webhook-entries, it then adds missing entries of this version to an existing
-ValidatingWebhookConfiguration, with the caBundle of the other entries: without one, an
-entry that fails closed would reject every request until its caBundle is set.
+ValidatingWebhookConfiguration, with the caBundle of the other entries: without a
+caBundle, an entry that fails closed would reject every request.
 
 Exit codes:
   0  applied and served
   2  incorrect usage, or they could not be applied`,
 		Args: usage(cobra.NoArgs),
 		RunE: func(command *cobra.Command, _ []string) error {
-			if err := applyCRDs(command.Context(), kubeconfig, command.OutOrStdout()); err != nil || entries == "" {
+			if err := applyCRDs(command.Context(), &cluster, command.OutOrStdout()); err != nil || entries == "" {
 				return err
 			}
-			return addEntries(command.Context(), kubeconfig, entries, command.OutOrStdout())
+			return addEntries(command.Context(), &cluster, entries, command.OutOrStdout())
 		},
 	}
-	command.Flags().StringVar(&kubeconfig, "kubeconfig", "", kubeconfigHelp)
+	cluster.add(command)
 	command.Flags().StringVar(&entries, "webhook-entries", "", "the new ValidatingWebhookConfiguration, as YAML")
 	return command
 }
@@ -92,8 +93,8 @@ func printCRDs(w io.Writer) error {
 	})
 }
 
-func applyCRDs(ctx context.Context, kubeconfig string, w io.Writer) error {
-	client, err := dynamicClient(kubeconfig)
+func applyCRDs(ctx context.Context, cluster *clusterFlags, w io.Writer) error {
+	client, err := cluster.dynamicClient()
 	if err != nil {
 		return err
 	}

@@ -32,14 +32,15 @@ type decider struct {
 	snapshot *config.Snapshot
 	// namespace is the namespace of objects that do not specify one.
 	namespace string
-	// source is nil if everything that decisions depend on is in the input.
-	source  *source
-	options pipeline.Options
+	// ownerLabels name the owner of an object.
+	ownerLabels []string
+	source      *source
+	options     pipeline.Options
 }
 
-// facts returns the facts of the input and, if there is a source, those of the source below them.
+// facts returns the facts of the input and, if the source has any, those of the source below them.
 func (d *decider) facts(input *manifest.Facts) pipeline.FactSource {
-	if d.source == nil || d.source.facts == nil {
+	if d.source.facts == nil {
 		return input
 	}
 	return input.Over(d.source.facts)
@@ -49,10 +50,7 @@ func (d *decider) facts(input *manifest.Facts) pipeline.FactSource {
 // that they depend on could not be read.
 func (d *decider) conclude(s report.Summary, failOn decision.Verdict) error {
 	err := verdict(s, failOn)
-	var unread []error
-	if d.source != nil {
-		unread = d.source.unread()
-	}
+	unread := d.source.unread()
 	if len(unread) > 0 && errors.Is(err, errViolations) {
 		err = nil
 	}
@@ -83,18 +81,18 @@ type outcome struct {
 }
 
 func reportOf(outcomes []outcome) *report.Report {
-	report := &report.Report{}
+	all := &report.Report{}
 	for _, o := range outcomes {
 		if o.object != nil {
-			report.Objects = append(report.Objects, *o.object)
+			all.Objects = append(all.Objects, *o.object)
 		}
-		report.Errors = append(report.Errors, o.problems...)
-		report.Warnings = append(report.Warnings, o.warnings...)
+		all.Errors = append(all.Errors, o.problems...)
+		all.Warnings = append(all.Warnings, o.warnings...)
 		if o.skipped != nil {
-			report.Skipped = append(report.Skipped, *o.skipped)
+			all.Skipped = append(all.Skipped, *o.skipped)
 		}
 	}
-	return report
+	return all
 }
 
 // outcomes decides items that are the whole input.
@@ -136,7 +134,7 @@ func (d *decider) decideItem(ctx context.Context, o *outcome, item manifest.Item
 	if err != nil {
 		return err
 	}
-	o.object = &report.Object{Source: item.Source, Item: item, Request: request, Decision: decision}
+	o.object = &report.Object{Source: item.Source, Item: item, Request: request, Decision: decision, Owner: d.owner(ctx, request, facts)}
 	for _, id := range slices.Sorted(maps.Keys(decision.Errors)) {
 		if failsClosed(decision, id) {
 			continue // The decision is the same as in the cluster, and its finding contains the reason.
@@ -144,6 +142,13 @@ func (d *decider) decideItem(ctx context.Context, o *outcome, item manifest.Item
 		o.problems = append(o.problems, problemOf(item.Source, evaluationError(request, id, decision.Errors[id])))
 	}
 	return nil
+}
+
+// owner returns who owns an object, or "".
+func (d *decider) owner(ctx context.Context, r *decision.Request, facts pipeline.FactSource) string {
+	// Whatever keeps the labels of the namespace from being read is an error of the decision.
+	namespace, _ := facts.Namespace(ctx, r.Namespace.Name)
+	return r.Owner(d.ownerLabels, namespace.Labels)
 }
 
 // failsClosed reports whether the failure of a policy resulted in a denial.

@@ -9,9 +9,12 @@ import (
 
 // addEngine adds the flag --engine, whose value rego.ParseEngine parses.
 func addEngine(command *cobra.Command) *choice {
-	return addChoice(command, "engine", "", "what evaluates the policies; topdown is OPA's interpreter, slower and with the same findings",
+	return addChoice(command, "engine", "", "engine that evaluates the policies; topdown is OPA's interpreter, which is slower and returns the same findings",
 		string(rego.EngineCompiled), string(rego.EngineTopdown))
 }
+
+// library returns the library's policies.
+func library() (*rego.Catalog, error) { return rego.Load(policies.FS) }
 
 // loadCatalog returns the library's policies, for the engine of the flag.
 func loadCatalog(engine *choice) (*rego.Catalog, error) {
@@ -19,7 +22,7 @@ func loadCatalog(engine *choice) (*rego.Catalog, error) {
 	if err != nil {
 		return nil, &usageError{err}
 	}
-	catalog, err := rego.Load(policies.FS)
+	catalog, err := library()
 	if err != nil {
 		return nil, err
 	}

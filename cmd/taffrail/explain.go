@@ -29,17 +29,18 @@ func newExplainCommand() *cobra.Command {
 		Short: "Show what applies to an object, and why",
 
 		SuggestFor: []string{"why", "describe", "who"},
-		Long: `Show what applies to an object: which Guardrails do and why the others do not, in which
-mode each policy is in effect after the maximum mode of the server, which Exemptions
-exempt it, which writers are trusted, and which facts about its namespace are used.
+		Long: `Show what applies to an object: which Guardrails do and why the others do not, the mode in
+which each policy is in effect once the maximum mode of the server is applied, which
+Exemptions exempt it, which writers are trusted, and which facts about its namespace are
+used.
 
-KIND/NAME is an object of the cluster, as kubectl names it, and stands for --live. With
--f, the objects of files are explained, by the configuration and the facts that "taffrail
+KIND/NAME is an object in the cluster, as kubectl names it, and implies --live. With -f,
+it explains the objects in files, against the configuration and the facts that "taffrail
 check" would use with the same flags. The content of a Secret is never read.
 
 Exit codes:
   0  explained
-  2  wrong usage, or something could not be read; the rest is explained`,
+  2  incorrect usage, or something could not be read; the rest is explained`,
 		Example: `  taffrail explain deploy/web -n shop
   taffrail explain -f deploy/web.yaml --live
   taffrail explain -f deploy/ -c prod.yaml --facts prod.yaml -o json`,
@@ -64,7 +65,7 @@ func explain(ctx context.Context, command *cobra.Command, args []string, f *expl
 		return &usageError{fmt.Errorf("%q: %w", args[0], errExplainWhat)}
 	}
 	if named && len(f.facts) > 0 {
-		return &usageError{errors.New("an object of the cluster is explained by the facts of the cluster: leave out --facts")}
+		return &usageError{errors.New("an object in the cluster is explained with the facts of the cluster: leave out --facts")}
 	}
 	f.live = f.live || named
 	decider, err := f.decider(ctx, command)

@@ -27,13 +27,13 @@ access to the cluster then decides as the cluster does:
 
   taffrail check -c FILE --facts FILE deploy/
 
-The file names the cluster and the time. It contains no Secret, no annotation, and
-nothing of an object that no decision depends on. What you are not permitted to read is
-listed in the file, and verdicts that depend on it are errors.
+The file names the cluster and the time. It contains no Secret and no annotation, and of
+each object only what decisions depend on. What you are not permitted to read is listed
+in the file, and policies that depend on it report "unknown".
 
 Exit codes:
   0  written
-  2  wrong usage, or the cluster could not be read, in whole or in part`,
+  2  incorrect usage, or the cluster could not be read, in whole or in part`,
 		Example: `  taffrail export --context prod > prod.yaml
   taffrail export -n shop,shop-batch > shop.yaml`,
 		Args: usage(cobra.NoArgs),

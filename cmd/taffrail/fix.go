@@ -27,7 +27,7 @@ type fixFlags struct {
 
 func newFixCommand() *cobra.Command {
 	command := &cobra.Command{
-		Use:   "fix [FILE…|DIR|-]",
+		Use:   "fix [FILE…|FOLDER|-]",
 		Short: "Write the fixes that policies propose into manifests",
 
 		SuggestFor: []string{"autofix", "format", "fmt", "patch"},
@@ -37,13 +37,13 @@ exactly one answer is safe.
 It reads what "taffrail check" reads. Files are rewritten in place; what comes from
 standard input is written to standard output. Only the lines of a fix change: comments,
 order, quotes and indentation are kept. A document whose style makes that impossible is
-rewritten as a whole, with its comments. If a value is shared through an anchor, its
-other uses keep the old value.
+left unchanged, and the fix is reported for you to make by hand. If a value is shared
+through an anchor, its other uses keep the old value.
 
 A fix is not made if its policy would still object. Standard error lists what was fixed
 and what is left for you to fix; the exit code is that of "taffrail check" on the
-result. A file with any part that cannot be read or decided is not changed, unless all
-that is missing is a Namespace that is not in the input.
+result. A file is not changed if any part of it cannot be read or decided, unless the
+only thing missing is a Namespace that is not in the input.
 
 ` + foldersHelp + `
 
@@ -63,24 +63,13 @@ that is missing is a Namespace that is not in the input.
 }
 
 func fix(ctx context.Context, command *cobra.Command, args []string, f *fixFlags) error {
-	paths, err := f.paths(command, args)
+	paths, failOn, decider, err := f.prepare(ctx, command, args, f.failOn)
 	if err != nil {
-		return err
-	}
-	failOn, err := decision.ParseVerdict(f.failOn.value)
-	if err != nil {
-		return err
-	}
-	decider, err := f.decider(ctx, command)
-	if err != nil {
-		return err
-	}
-	if err := decider.source.writeNotes(command.ErrOrStderr()); err != nil {
 		return err
 	}
 	before := manifest.Load(paths, command.InOrStdin(), f.manifestOptions())
-	fixer := &fixer{decider: decider, files: before}
-	report, err := fixer.run(ctx)
+	fixer := newFixer(decider, before)
+	left, err := fixer.run(ctx)
 	if err != nil {
 		return err
 	}
@@ -93,10 +82,10 @@ func fix(ctx context.Context, command *cobra.Command, args []string, f *fixFlags
 	if f.diff {
 		done = "would fix: "
 	}
-	if err := printFixes(command.ErrOrStderr(), done, fixer, report); err != nil {
+	if err := printFixes(command.ErrOrStderr(), done, fixer, left); err != nil {
 		return err
 	}
-	err = decider.conclude(report.Summary(), failOn)
+	err = decider.conclude(left.Summary(), failOn)
 	if len(fixer.problems) > 0 && !errors.Is(err, errUndecided) {
 		return errUnfixed
 	}

@@ -18,7 +18,7 @@ var (
 	// errStillReported is returned if a policy still reports a finding after its own fix.
 	errStillReported = errors.New("the policy would still object")
 	// errUndecidable is returned if the object could not be decided after a fix.
-	errUndecidable = errors.New("its file could not be decided afterwards")
+	errUndecidable = errors.New("its file could not be decided afterward")
 )
 
 // fixer applies the fixes that findings propose to files, in memory.
@@ -38,6 +38,10 @@ type fixer struct {
 	// could not be decided completely, or that is not an object, so that it is not known which of
 	// the text in a diff belongs to a Secret.
 	undecided map[int]bool
+}
+
+func newFixer(d *decider, files []manifest.File) *fixer {
+	return &fixer{decider: d, files: files, refused: map[identity]bool{}, undecided: map[int]bool{}}
 }
 
 // identity identifies a finding across decisions.
@@ -63,7 +67,6 @@ type state struct {
 
 // run applies fixes in rounds until there are none left, and reports the remaining findings.
 func (f *fixer) run(ctx context.Context) (*report.Report, error) {
-	f.refused, f.undecided = map[identity]bool{}, map[int]bool{}
 	now := f.decide(ctx, f.files)
 	withheld := f.proposals(now)
 	for i, outcomes := range now.outcomes {

@@ -49,11 +49,11 @@ deny contains finding if {
 	if err != nil || len(problems) > 0 {
 		t.Fatal(err, problems)
 	}
-	f := &fixer{decider: &decider{snapshot: snapshot, namespace: "shop"}}
+	files := make([]manifest.File, 0, len(texts))
 	for i, text := range texts {
-		f.files = append(f.files, manifest.File{Name: fmt.Sprintf("f%d", i), Data: []byte(text)})
+		files = append(files, manifest.File{Name: fmt.Sprintf("f%d", i), Data: []byte(text)})
 	}
-	return f
+	return newFixer(&decider{snapshot: snapshot, namespace: "shop", source: &source{}}, files)
 }
 
 const configMap = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: c\n"
@@ -144,7 +144,7 @@ func TestFixes(t *testing.T) {
 			"a fix that another policy fails on",
 			[]rule{number, {"many", "not input.object.data.number", `"data.number"`, `[{"op": "add", "path": "/data/number", "value": "many"}]`}},
 			configMap + "data: {}\n", configMap + "data: {}\n", 0,
-			[]string{"f0:1: ConfigMap shop/c: the fix of policy many for data.number was not made: its file could not be decided afterwards"},
+			[]string{"f0:1: ConfigMap shop/c: the fix of policy many for data.number was not made: its file could not be decided afterward"},
 		},
 		{
 			"what cannot be written costs only itself",

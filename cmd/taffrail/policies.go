@@ -6,7 +6,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"taffrail.dev/policies"
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/rego"
 	"taffrail.dev/webhook/report"
@@ -16,8 +15,8 @@ func newPoliciesCommand() *cobra.Command {
 	list := newPoliciesListCommand()
 	command := &cobra.Command{
 		Use:   "policies",
-		Short: "Show the catalogue of policies",
-		Long:  "Show the catalogue of policies, as their metadata describes them. Without a subcommand, list them.",
+		Short: "Show the policy catalog",
+		Long:  "Show the policies that are available, as their METADATA describes them. Without a subcommand, list them.",
 		Args:  onlySubcommands,
 		RunE:  list.RunE,
 
@@ -32,7 +31,7 @@ func newPoliciesListCommand() *cobra.Command {
 	command := &cobra.Command{Use: "list", Short: "List the policies", Args: usage(cobra.NoArgs)}
 	output := addChoice(command, "output", "o", "output format", "text", "json", "markdown")
 	command.RunE = func(command *cobra.Command, _ []string) error {
-		catalog, err := rego.Load(policies.FS)
+		catalog, err := library()
 		if err != nil {
 			return err
 		}
@@ -56,7 +55,7 @@ func newPoliciesShowCommand() *cobra.Command {
 	output := addChoice(command, "output", "o", "output format", "text", "json")
 	paths := command.Flags().StringArrayP("config", "c", nil, "additional file or folder of Policies to show (repeatable)")
 	command.ValidArgsFunction = func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-		catalog, err := rego.Load(policies.FS)
+		catalog, err := library()
 		if err != nil || len(args) > 0 {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
@@ -81,15 +80,15 @@ func newPoliciesShowCommand() *cobra.Command {
 
 // catalogWith returns the library's policies and the Policies in the given paths.
 func catalogWith(paths []string) (*rego.Catalog, error) {
-	library, err := rego.Load(policies.FS)
+	own, err := library()
 	if err != nil || len(paths) == 0 {
-		return library, err
+		return own, err
 	}
 	set, errs := config.LoadFiles(paths...)
-	if errs = append(errs, set.Check(library)...); len(errs) > 0 {
+	if errs = append(errs, set.Check(own)...); len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
-	return config.ResolvePolicies(set.Objects().Policies, library).Catalog, nil
+	return config.ResolvePolicies(set.Objects().Policies, own).Catalog, nil
 }
 
 func unknownPolicy(id string, catalog *rego.Catalog) error {

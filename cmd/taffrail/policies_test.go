@@ -15,15 +15,15 @@ import (
 // The YAML that `policies show` prints must be valid for `check -c`.
 func TestEverySampleIsAccepted(t *testing.T) {
 	_, stdout, stderr := execute(nil, "policies", "list", "-o", "json")
-	var catalogue struct{ Policies []struct{ ID string } }
-	if err := json.Unmarshal([]byte(stdout), &catalogue); err != nil || len(catalogue.Policies) == 0 {
+	var listed struct{ Policies []struct{ ID string } }
+	if err := json.Unmarshal([]byte(stdout), &listed); err != nil || len(listed.Policies) == 0 {
 		t.Fatal(err, stdout, stderr)
 	}
 	catalog, err := rego.Load(policies.FS)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, policy := range catalogue.Policies {
+	for _, policy := range listed.Policies {
 		t.Run(policy.ID, func(t *testing.T) {
 			exit, stdout, stderr := execute(nil, "policies", "show", policy.ID)
 			_, sample, found := strings.Cut(stdout, "every namespace:\n\n")

@@ -25,7 +25,7 @@ func TestReadmeQuotesPolicies(t *testing.T) {
 		if finding := regexp.MustCompile(`^- ([a-z-]+), `).FindStringSubmatch(line); finding != nil {
 			id = finding[1]
 		}
-		written, ok := strings.CutPrefix(strings.TrimSpace(line), "write:  ")
+		written, ok := strings.CutPrefix(strings.TrimSpace(line), "fix:    ")
 		if !ok {
 			continue
 		}

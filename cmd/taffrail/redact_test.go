@@ -77,7 +77,7 @@ func TestCredentialsAreNeverPrinted(t *testing.T) {
 	}
 	for _, args := range [][]string{
 		{"check", "-v"}, {"check", "-o", "json"}, {"check", "-c", config, "-v"}, {"check", "-c", config, "-o", "json"}, {"check", "-c", config, "-o", "sarif"},
-		{"check", "-c", config, "-o", "junit"}, {"check", "-c", config, "-o", "github", "--max-mode", "warn"}, {"fix", "--diff"},
+		{"check", "-c", config, "-o", "junit"}, {"check", "-c", config, "-o", "github", "--max-mode", "warn"}, {"check", "-c", config, "-o", "html"}, {"fix", "--diff"},
 	} {
 		exit, stdout, stderr := execute(strings.NewReader(input), args...)
 		if exit == exitClean || len(stdout)+len(stderr) < 1000 {

@@ -104,7 +104,7 @@ func replayLog(ctx context.Context, command *cobra.Command, args []string, f *re
 		return err
 	}
 	collect := replay.CollectorOptions{Namespaces: f.namespaces, Against: len(f.against) > 0}
-	options := auditlog.Options{Stdin: command.InOrStdin(), Progress: progress(command.ErrOrStderr())}
+	options := auditlog.Options{Stdin: command.InOrStdin(), Progress: replayProgress(command.ErrOrStderr())}
 	now := time.Now()
 	for _, at := range []struct {
 		flag, value string
@@ -301,8 +301,8 @@ func parseMoment(text string, now time.Time) (time.Time, error) {
 	return now.Add(-before), nil
 }
 
-// progress returns what prints the progress of a replay to a terminal, or nil if w is none.
-func progress(w io.Writer) func(*auditlog.Stats) {
+// replayProgress returns what prints the progress of a replay to a terminal, or nil if w is none.
+func replayProgress(w io.Writer) func(*auditlog.Stats) {
 	file, ok := w.(*os.File)
 	if !ok || !term.IsTerminal(int(file.Fd())) {
 		return nil

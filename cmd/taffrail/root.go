@@ -66,7 +66,7 @@ func (e *usageError) Unwrap() error { return e.err }
 func newRootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "taffrail",
-		Short: "Guard rails for Kubernetes objects, in CI and at admission",
+		Short: "Guardrails for Kubernetes objects, in CI and at admission",
 		Long: `Taffrail evaluates Rego policies for Kubernetes objects: in a pipeline with
 "taffrail check", and in a cluster as an admission webhook with "taffrail serve".
 Both return the same verdicts and messages.
@@ -79,7 +79,7 @@ Both return the same verdicts and messages.
 	}
 	root.SetFlagErrorFunc(suggestFlag)
 	root.AddCommand(newCheckCommand(), newFixCommand(), newPoliciesCommand(), newTestCommand(), newServeCommand(), newCRDsCommand(),
-		newSelfTestCommand(), newExportCommand(), newExplainCommand(), newReplayCommand(), newVersionCommand())
+		newSelfTestCommand(), newExportCommand(), newExplainCommand(), newAuditCommand(), newReplayCommand(), newVersionCommand())
 	return root
 }
 

@@ -24,7 +24,8 @@ func TestMain(m *testing.M) {
 // TestScripts runs testdata/*.txtar. In addition to testscript's own commands there are
 //
 //	chapter                    writes the chapter's manifests to the folder chapter
-//	cluster FILE               serves the objects in FILE as an API server, and points $KUBECONFIG to it
+//	cluster FILE [FILE]        serves the objects in FILE as an API server, and points $KUBECONFIG to it
+//	blocked                    waits until a list of that API server is read which never ends
 //	exits CODE PROGRAM ARG...  is exec for a program that must exit with CODE
 //
 // -update rewrites the expected output in the scripts.
@@ -32,6 +33,10 @@ func TestScripts(t *testing.T) {
 	manifests := chapterManifests(t)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata", UpdateScripts: golden.Updating(), RequireExplicitExec: true, RequireUniqueNames: true,
+		Setup: func(env *testscript.Env) error {
+			env.Values[blockedKey{}] = make(chan struct{}, 1)
+			return nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"chapter": func(ts *testscript.TestScript, _ bool, _ []string) {
 				ts.Check(os.MkdirAll(ts.MkAbs("chapter"), 0o755))
@@ -41,6 +46,7 @@ func TestScripts(t *testing.T) {
 			},
 			"exits":   exits,
 			"cluster": startCluster(t),
+			"blocked": waitBlocked,
 		},
 	})
 }

@@ -31,17 +31,17 @@ var errNoAnswer = errors.New("the API server did not answer in time: it may be w
 
 // errNotCalled is returned if the API server admits what Taffrail refuses.
 var errNotCalled = errors.New(`the API server did not call Taffrail: it admitted a Guardrail that binds a policy that does not exist.
-Check "kubectl get validatingwebhookconfigurations", the Pods of Taffrail, and whether the API server can reach port 9443 of their nodes`)
+Check "kubectl get validatingwebhookconfigurations", the Pods of Taffrail, and whether the API server can reach the webhook port of the Pods (9443 by default)`)
 
 func newSelfTestCommand() *cobra.Command {
-	var kubeconfig string
+	var cluster clusterFlags
 	var timeout time.Duration
 	var reached bool
 	command := &cobra.Command{
 		Use:   "selftest",
 		Short: "Test that the API server reaches Taffrail, without changing anything",
 		Long: `Create, as a dry run, a Guardrail that binds a policy that does not exist. Taffrail
-denies it whatever --max-mode is, so the denial proves that the whole path works: API
+denies it regardless of --max-mode, so the denial proves that the whole path works: API
 server, Service, certificate, Taffrail. Nothing is changed.
 
 With --reached, it also reads the condition Reached of every Guardrail and Policy, which
@@ -52,24 +52,24 @@ Exit codes:
   2  Taffrail did not deny it, the API server is unavailable, or something is not sent`,
 		Args: usage(cobra.NoArgs),
 		RunE: func(command *cobra.Command, _ []string) error {
-			if err := selfTest(command.Context(), kubeconfig, timeout, command.OutOrStdout()); err != nil || !reached {
+			if err := selfTest(command.Context(), &cluster, timeout, command.OutOrStdout()); err != nil || !reached {
 				return err
 			}
-			client, err := dynamicClient(kubeconfig)
+			client, err := cluster.dynamicClient()
 			if err != nil {
 				return err
 			}
 			return testReached(command.Context(), client, timeout, command.OutOrStdout())
 		},
 	}
-	command.Flags().StringVar(&kubeconfig, "kubeconfig", "", kubeconfigHelp)
+	cluster.add(command)
 	command.Flags().DurationVar(&timeout, "timeout", 30*time.Second, "how long to wait")
 	command.Flags().BoolVar(&reached, "reached", false, "also fail if the API server does not send everything that Guardrails bind")
 	return command
 }
 
-func selfTest(ctx context.Context, kubeconfig string, timeout time.Duration, w io.Writer) error {
-	client, err := dynamicClient(kubeconfig)
+func selfTest(ctx context.Context, cluster *clusterFlags, timeout time.Duration, w io.Writer) error {
+	client, err := cluster.dynamicClient()
 	if err != nil {
 		return err
 	}

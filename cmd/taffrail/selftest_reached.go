@@ -80,7 +80,7 @@ func checkReached(ctx context.Context, client dynamic.Interface, resource string
 }
 
 // errNoStatus is returned for an object whose status no replica has written yet.
-var errNoStatus = errors.New("its status does not report yet what is sent")
+var errNoStatus = errors.New("its status does not yet report what is sent")
 
 func conditionsOf(object map[string]any) []any {
 	status, _ := object["status"].(map[string]any)

@@ -34,8 +34,8 @@ func TestSelfTestReadsWhatIsReached(t *testing.T) {
 		"not reached":           {withConditions("Guardrail", "a", 2, condition("Active", "True", 2), condition("Reached", "False", 2)), "Guardrail a: of Reached"},
 		"a Policy, not reached": {withConditions("Policy", "p", 2, condition("Active", "True", 2), condition("Reached", "False", 2)), "Policy p: of Reached"},
 		"nobody knows":          {withConditions("Guardrail", "a", 2, condition("Active", "True", 2), condition("Reached", "Unknown", 2)), "Guardrail a: of Reached"},
-		"of the spec before":    {withConditions("Guardrail", "a", 3, good...), "its status does not report yet"},
-		"no status":             {withConditions("Guardrail", "a", 1), "its status does not report yet"},
+		"of the spec before":    {withConditions("Guardrail", "a", 3, good...), "its status does not yet report"},
+		"no status":             {withConditions("Guardrail", "a", 1), "its status does not yet report"},
 		"nothing is in force":   {withConditions("Guardrail", "a", 2, condition("Active", "False", 2)), ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -3,15 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"os"
 	"os/signal"
 	"strings"
 	"syscall"
 	"time"
 
-	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 	"k8s.io/klog/v2"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
@@ -31,7 +28,7 @@ const namespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 type serveOptions struct {
 	server.Options
 	maxMode, engine, logLevel, logFormat *choice
-	kubeconfig                           string
+	cluster                              clusterFlags
 	// rotation is used as Options.Certificate if it names a Secret.
 	rotation certs.Options
 }
@@ -47,7 +44,7 @@ func newServeCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve the policies as an admission webhook",
-		Long: `Serve AdmissionReviews over TLS, as the Guardrails of the cluster require: objects at
+		Long: `Answer AdmissionReviews over TLS, as the Guardrails of the cluster require: objects at
 /mutate and /validate, changes to the labels of namespaces at /relax, and Guardrails,
 Exemptions and Policies at /config. The same port serves /healthz and /readyz, for
 kubelets that do not verify certificates, and the plain HTTP port serves both and
@@ -77,13 +74,13 @@ Exit codes:
 	flags.DurationVar(&o.rotation.Certificate, "certificate-validity", defaultCertificateValidity, "validity of the certificate in --tls-secret; it is renewed when a third is left")
 	flags.DurationVar(&o.rotation.Authority, "ca-validity", defaultCAValidity, "validity of its CA, at least three times --certificate-validity; it is replaced when a third is left")
 	flags.StringVar(&o.ClientCAFile, "client-ca-file", "", "PEM file with the CA of the API server's client certificate; other clients then fail the handshake, and without this flag any client may request decisions")
-	flags.StringSliceVar(&o.ClientNames, "client-names", nil, "common names of accepted client certificates; if empty, all that the CA has signed")
+	flags.StringSliceVar(&o.ClientNames, "client-names", nil, "common names of accepted client certificates (default: every certificate that the CA has signed)")
 	flags.StringVar(&o.BindAddress, "bind-address", server.DefaultBindAddress, "address of the webhooks, /healthz and /readyz over TLS")
 	flags.StringVar(&o.MetricsBindAddress, "metrics-bind-address", server.DefaultMetricsBindAddress, `address of /metrics, /healthz and /readyz over plain HTTP; "0" for none`)
-	o.maxMode = addChoice(command, "max-mode", "", "maximum mode of every Guardrail: with warn or audit, nothing is denied or patched", "enforce", "warn", "audit")
+	o.maxMode = addChoice(command, "max-mode", "", "maximum mode of every Guardrail: with warn or audit, no object to which Guardrails apply is denied or changed", "enforce", "warn", "audit")
 	o.engine = addEngine(command)
-	flags.Float64Var(&o.Compare, "compare", 0, "share of evaluations, between 0 and 1, to repeat with the other engine, apart from requests; differences are logged and counted in taffrail_engine_differences_total")
-	flags.StringVar(&o.kubeconfig, "kubeconfig", "", kubeconfigHelp)
+	flags.Float64Var(&o.Compare, "compare", 0, "share of evaluations, between 0 and 1, to repeat in the background with the other engine; differences are logged and counted in taffrail_engine_differences_total")
+	o.cluster.add(command)
 	flags.BoolVar(&o.LeaderElect, "leader-elect", false, "elect one of several replicas to write conditions and to count what Exemptions exempt")
 	flags.StringVarP(&o.Namespace, "namespace", "n", "", "namespace of the Lease for --leader-elect, of --tls-secret and of --service-name (default: the Pod's own, or "+server.DefaultNamespace+")")
 	flags.DurationVar(&o.DrainDelay, "drain-delay", server.DefaultDrainDelay, "how long to keep serving after a signal to stop")
@@ -92,7 +89,7 @@ Exit codes:
 	flags.Int64Var(&o.MaxInFlightBytes, "max-in-flight-bytes", admission.DefaultMaxInFlightBytes, "bytes of all request bodies in memory; a quarter is reserved for bodies of up to 64 KiB")
 	flags.DurationVar(&o.ExemptionUsageInterval, "exemption-usage-interval", server.DefaultExemptionUsageInterval, "how often the leader counts what each Exemption exempts")
 	// The previous name of the flag is kept for one release.
-	flags.DurationVar(&o.ExemptionUsageInterval, "excuses-interval", server.DefaultExemptionUsageInterval, "use --exemption-usage-interval")
+	flags.DurationVar(&o.ExemptionUsageInterval, "excuses-interval", server.DefaultExemptionUsageInterval, "deprecated: use --exemption-usage-interval")
 	_ = flags.MarkHidden("excuses-interval") // fails for a flag that does not exist
 	flags.DurationVar(&o.WouldDenyInterval, "would-deny-interval", server.DefaultWouldDenyInterval, "how often to add the requests that would have been denied to the status of Guardrails")
 	o.logLevel = addChoice(command, "log-level", "", "log level; debug includes every decision", "info", "debug", "warn", "error")
@@ -100,6 +97,7 @@ Exit codes:
 	command.MarkFlagsOneRequired("tls-cert-file", "tls-secret")
 	command.MarkFlagsMutuallyExclusive("tls-cert-file", "tls-secret")
 	command.MarkFlagsRequiredTogether("tls-cert-file", "tls-private-key-file")
+	command.AddCommand(newServeAuditCommand())
 	return command
 }
 
@@ -133,9 +131,11 @@ func (o *serveOptions) run(command *cobra.Command) error {
 		}
 		o.Certificate = &o.rotation
 	}
-	if o.Config, err = restConfig(o.kubeconfig); err != nil {
+	connection, err := o.cluster.connect()
+	if err != nil {
 		return err
 	}
+	o.Config = connection.config
 	if o.Namespace == "" {
 		o.Namespace = podNamespace()
 	}
@@ -166,54 +166,4 @@ func podNamespace() string {
 		return strings.TrimSpace(string(content))
 	}
 	return server.DefaultNamespace
-}
-
-// newLogger returns a logger that logs through slog. It is a logr.Logger because libraries
-// require one.
-func newLogger(w io.Writer, level, format string) (logr.Logger, error) {
-	var options slog.HandlerOptions
-	var threshold slog.Level
-	if err := threshold.UnmarshalText([]byte(level)); err != nil {
-		return logr.Logger{}, err
-	}
-	options.Level = threshold
-	options.ReplaceAttr = redacted
-	if level == "debug" {
-		// logr's V(1) is one level below info. debug includes V(1), but not client-go's V(4).
-		options.Level = slog.LevelInfo - 1
-	}
-	if format == "text" {
-		return logr.FromSlogHandler(slog.NewTextHandler(w, &options)), nil
-	}
-	return logr.FromSlogHandler(slog.NewJSONHandler(w, &options)), nil
-}
-
-// redacted removes credentials from logged values. User names are kept: the API server has
-// authenticated them, and oidc:ana@example.com only resembles a password before a host.
-func redacted(_ []string, attr slog.Attr) slog.Attr {
-	if attr.Key == "user" {
-		return attr
-	}
-	attr.Value = attr.Value.Resolve()
-	switch attr.Value.Kind() {
-	case slog.KindString:
-		attr.Value = slog.StringValue(decision.Redact(attr.Value.String()))
-	case slog.KindAny:
-		switch value := attr.Value.Any().(type) {
-		case nil:
-		case error:
-			attr.Value = slog.StringValue(decision.Redact(value.Error()))
-		case []string:
-			texts := make([]string, len(value))
-			for i, text := range value {
-				texts[i] = decision.Redact(text)
-			}
-			attr.Value = slog.AnyValue(texts)
-		case []byte:
-			attr.Value = slog.StringValue(decision.Redact(string(value)))
-		default:
-			attr.Value = slog.StringValue(decision.Redact(fmt.Sprintf("%+v", value))) // a fmt.Stringer as it prints itself
-		}
-	}
-	return attr
 }

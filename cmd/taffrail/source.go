@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/duration"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
@@ -21,17 +22,23 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
+const configHelp = "file or folder of Guardrails, Exemptions and Policies, or an export; without Guardrails, the built-in ones apply (repeatable)"
+
 // sourceFlags select where the configuration and the facts come from.
 type sourceFlags struct {
 	config, facts []string
 	live          bool
+	// everything reads the facts of all namespaces at once.
+	everything bool
+	// orBuiltIn uses the built-in Guardrails if Taffrail is not installed in the cluster.
+	orBuiltIn bool
 
 	clusterFlags
 }
 
 func (f *sourceFlags) add(command *cobra.Command) {
 	flags := command.Flags()
-	flags.StringArrayVarP(&f.config, "config", "c", nil, "file or folder of Guardrails, Exemptions and Policies, or an export; without Guardrails, the built-in ones apply (repeatable)")
+	flags.StringArrayVarP(&f.config, "config", "c", nil, configHelp)
 	flags.StringArrayVar(&f.facts, "facts", nil, "file or folder of Namespaces, LimitRanges and other facts, or an export (repeatable)")
 	flags.BoolVar(&f.live, "live", false, "take the facts, and without --config the Guardrails, Exemptions and Policies, from the cluster in the kubeconfig file")
 	f.clusterFlags.add(command)
@@ -50,6 +57,8 @@ type source struct {
 	facts manifest.ClusterFacts
 	// namespace is that of objects that specify none.
 	namespace string
+	// connection is nil if no cluster was asked.
+	connection *connection
 	// stored reports whether an object is stored in a cluster.
 	stored func(kind, name string) bool
 	// notes are about the source as a whole.
@@ -77,7 +86,7 @@ func (s *source) writeNotes(w io.Writer) error {
 // source reads the configuration and prepares the facts.
 func (f *sourceFlags) source(ctx context.Context, catalog *rego.Catalog) (*source, error) {
 	if (f.kubeconfig != "" || f.context != "") && !f.live {
-		return nil, &usageError{errors.New("--kubeconfig and --context name a cluster, which is asked only with --live")}
+		return nil, &usageError{errors.New("--kubeconfig and --context name a cluster, which is read only with --live")}
 	}
 	from := &source{namespace: metav1.NamespaceDefault}
 	exports, err := f.readFiles(from, catalog)
@@ -132,8 +141,8 @@ func (f *sourceFlags) readFiles(from *source, catalog *rego.Catalog) ([]*config.
 
 func exportNote(e *config.Export, now time.Time) string {
 	at := e.Metadata.CreationTimestamp
-	return fmt.Sprintf("%s is an export of cluster %s from %s UTC, %s ago", e.Source, e.Metadata.Name,
-		at.UTC().Format("2006-01-02 15:04"), duration.HumanDuration(max(now.Sub(at), 0)))
+	return fmt.Sprintf("%s is an export of cluster %s from %s, %s ago", e.Source, e.Metadata.Name,
+		decision.TimeText(at), duration.HumanDuration(max(now.Sub(at), 0)))
 }
 
 // readCluster reads the configuration of a cluster, unless --config names another, and prepares its
@@ -148,23 +157,48 @@ func (f *sourceFlags) readCluster(ctx context.Context, from *source) error {
 		return err
 	}
 	facts := live.NewFacts(reader)
-	from.facts, from.namespace = facts, connection.namespace
-	var unread []error
-	if len(f.config) == 0 {
-		stored, err := live.ReadConfiguration(ctx, reader)
-		if err != nil {
+	if f.everything {
+		if err := facts.ReadEverything(ctx); err != nil {
 			return err
 		}
-		if !stored.Installed {
+	}
+	from.facts, from.namespace, from.connection = facts, connection.namespace, connection
+	var unread []error
+	if len(f.config) == 0 {
+		stored, err := f.readConfiguration(ctx, reader, connection)
+		switch {
+		case err != nil:
+			return err
+		case stored.Installed:
+			from.take(stored, connection.cluster)
+		case f.orBuiltIn:
+			from.note("Taffrail is not installed in cluster %s, so the built-in Guardrails apply", connection.cluster)
+		default:
 			return live.ErrNotInstalled
 		}
-		from.take(stored, connection.cluster)
 		for _, refused := range stored.Unread {
 			unread = append(unread, refused)
 		}
 	}
 	from.unread = func() []error { return withUnread(unread, facts.Unread()) }
 	return nil
+}
+
+// readConfiguration reads the configuration of a cluster. An API server refuses to list Guardrails, rather than to say
+// that it does not know the kind, if the user has few permissions; so it is asked whether it knows it.
+func (f *sourceFlags) readConfiguration(ctx context.Context, reader client.Reader, c *connection) (*live.Configuration, error) {
+	stored, err := live.ReadConfiguration(ctx, reader)
+	if _, refused := errors.AsType[*live.UnreadError](err); !refused || !f.orBuiltIn {
+		return stored, err
+	}
+	mapper, mapErr := live.Mapper(c.config)
+	if mapErr != nil {
+		return nil, mapErr
+	}
+	if _, mapErr := mapper.RESTMapping(v1alpha1.GroupVersion().WithKind(config.KindGuardrail).GroupKind()); meta.IsNoMatchError(mapErr) {
+		return &live.Configuration{}, nil
+	}
+	return nil, fmt.Errorf("%w: name Guardrails with --config", err)
 }
 
 // withUnread appends what only the decisions needed to what the configuration lacks.
@@ -184,8 +218,8 @@ func (s *source) take(stored *live.Configuration, cluster string) {
 	if mode == 0 {
 		mode = decision.ModeEnforce
 	}
-	s.note("cluster %s has %s, %s and %s; its maximum mode is %s", cluster, counted(len(stored.Guardrails), "Guardrail", "Guardrails"),
-		counted(len(stored.Exemptions), "Exemption", "Exemptions"), counted(len(stored.Policies), "Policy", "Policies"), mode)
+	s.note("cluster %s has %s, %s and %s; its maximum mode is %s", cluster, decision.Count(len(stored.Guardrails), "Guardrail", "Guardrails"),
+		decision.Count(len(stored.Exemptions), "Exemption", "Exemptions"), decision.Count(len(stored.Policies), "Policy", "Policies"), mode)
 	if s.maxMode == 0 && len(stored.Guardrails) > 0 {
 		s.note("no Guardrail has the maximum mode of the server in its status, so that is a guess: set it with --max-mode")
 	}
@@ -195,11 +229,4 @@ func (s *source) take(stored *live.Configuration, cluster string) {
 			s.note("Guardrail %s: the API server does not send Taffrail everything: %s", g.Name, reached.Message)
 		}
 	}
-}
-
-func counted(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
 }

@@ -5,8 +5,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"taffrail.dev/policies"
-	"taffrail.dev/webhook/rego"
 	"taffrail.dev/webhook/rego/regotest"
 )
 
@@ -26,10 +24,10 @@ func newTestCommand() *cobra.Command {
 		Long: `Run the tests and cases of policies in the folders that you name, or in the working
 directory.
 
-A policy is a Policy in a YAML file, or a Rego file as in Taffrail's own library. Its
-Rego tests are the rules named test_… in files *_test.rego next to it. Its cases are
-objects with the findings expected of them, in the folder cases next to it. Tests and
-cases run under the same limits as in the cluster.
+A policy is either a Policy object in a YAML file, or a Rego file as in Taffrail's own
+library. Its Rego tests are the rules named test_… in *_test.rego files next to it. Its
+cases are objects, each with the findings that are expected for it, in the folder cases
+next to it. Tests and cases run under the same limits as in the cluster.
 
 Exit codes:
   0  all tests and cases passed
@@ -52,27 +50,27 @@ Exit codes:
 }
 
 func test(command *cobra.Command, paths []string, f *testFlags) error {
-	library, err := rego.Load(policies.FS)
+	catalog, err := library()
 	if err != nil {
 		return err
 	}
-	report, err := regotest.Run(command.Context(), library, paths, f.coverage)
+	tested, err := regotest.Run(command.Context(), catalog, paths, f.coverage)
 	if err != nil {
 		return err
 	}
 	if f.output.value == "json" {
-		err = report.WriteJSON(command.OutOrStdout())
+		err = tested.WriteJSON(command.OutOrStdout())
 	} else {
-		err = report.WriteText(command.OutOrStdout(), command.ErrOrStderr(), f.coverage)
+		err = tested.WriteText(command.OutOrStdout(), command.ErrOrStderr(), f.coverage)
 	}
 	switch {
 	case err != nil:
 		return err
-	case len(report.Errors) > 0:
+	case len(tested.Errors) > 0:
 		return errUntested
-	case report.Empty():
+	case tested.Empty():
 		return errNoTests
-	case report.Failed():
+	case tested.Failed():
 		return errViolations
 	}
 	return nil

@@ -104,7 +104,7 @@ func TestAlertsSayWhenTheAPIServerCannotReachIt(t *testing.T) {
 	h := helm4(t)
 	objects := render(t, h, release().with(everything...))
 	all, _ := entries(t, objects, "taffrail")
-	for _, name := range []string{"TaffrailUnreachable", "TaffrailPassedBy"} {
+	for _, name := range []string{"TaffrailUnreachable", "TaffrailBypassed"} {
 		asked := apiServer.FindAllStringSubmatch(alerts(t, objects)[name].Expr, -1)
 		if len(asked) == 0 || len(asked) != strings.Count(alerts(t, objects)[name].Expr, "apiserver_") {
 			t.Errorf("the expression of %s is %s", name, alerts(t, objects)[name].Expr)
@@ -128,7 +128,7 @@ func TestAlertsSayWhenTheAPIServerCannotReachIt(t *testing.T) {
 func TestAlertsSeeTheFirstError(t *testing.T) {
 	h := helm4(t)
 	there := alerts(t, render(t, h, release().with(everything...)))
-	for _, name := range []string{"TaffrailUndecided", "TaffrailPolicyFails", "TaffrailUnreachable", "TaffrailPassedBy"} {
+	for _, name := range []string{"TaffrailUndecided", "TaffrailPolicyFails", "TaffrailUnreachable", "TaffrailBypassed"} {
 		a := there[name]
 		if a.For != "" || !strings.Contains(a.Expr, "increase(") || !strings.Contains(a.Expr, " unless ") || !strings.HasSuffix(a.Expr, "> 0") {
 			t.Errorf("%s, for %q: %s", name, a.For, a.Expr)
@@ -143,7 +143,7 @@ func TestAlertsAskForWhatIsServed(t *testing.T) {
 	h := helm4(t)
 	s := readServed(t)
 	for name, a := range alerts(t, render(t, h, release().with(everything...))) {
-		ofTaffrail := strings.Contains(a.Expr, `{namespace="taffrail-system",job="taffrail"`)
+		ofTaffrail := strings.Contains(a.Expr, `{namespace="taffrail-system",job="taffrail"`) || strings.Contains(a.Expr, `{namespace="taffrail-system",job="taffrail-audit"`)
 		if ofTaffrail {
 			s.check(t, name, a.Expr)
 		}
@@ -161,7 +161,11 @@ func TestAlertsSayWhatHoldsHere(t *testing.T) {
 	h := helm4(t)
 	open := alerts(t, render(t, h, release().with(everything...)))
 	closed := alerts(t, render(t, h, release("eks").with(everything...)))
-	if got := open["TaffrailDown"].Annotations["description"]; !strings.Contains(got, "Nothing is refused") {
+	if got := open["TaffrailDown"].Annotations["description"]; got != "Requests are admitted unchecked until one does." {
+		t.Error(got)
+	}
+	optIn := alerts(t, render(t, h, release("opt-in").with(everything...)))
+	if got := optIn["TaffrailDown"].Annotations["description"]; !strings.HasSuffix(got, "new or changed Exemptions, are refused.") {
 		t.Error(got)
 	}
 	if got := closed["TaffrailDown"].Annotations["description"]; !strings.Contains(got, "Workloads cannot be created") || !strings.Contains(got, "break-glass") {

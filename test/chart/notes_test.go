@@ -25,13 +25,14 @@ func TestNotesSayWhatIsGuardedNow(t *testing.T) {
 			"helm test taffrail -n taffrail-system",
 			"helm upgrade taffrail CHART -n taffrail-system --reset-then-reuse-values --set maxMode=warn",
 			"kubectl delete validatingwebhookconfiguration,mutatingwebhookconfiguration taffrail",
-		}, []string{"WARNING", "node autoscaler"}},
+		}, []string{"WARNING", "node autoscaler", "cannot be changed"}},
 		"warn": {release().with("maxMode=warn"), []string{"users see warnings", "--set maxMode=enforce"}, nil},
 		"warn, and Fail to come": {release().with("maxMode=warn", "failurePolicy=Fail"), []string{
 			"failurePolicy  Ignore: while no replica answers, requests pass unchecked (Fail applies under maxMode enforce)",
 		}, nil},
 		"opt-in": {release("opt-in"), []string{
 			"maxMode        enforce", `those that match {"matchLabels":{"taffrail.dev/guard":"enabled"}}, but kube-system`, "--set failurePolicy=Fail",
+			"requests pass unchecked, except that namespace labels and Exemptions cannot be changed",
 		}, nil},
 		"eks": {release("eks"), []string{
 			"failurePolicy  Fail: while no replica answers, workloads cannot be created or changed",

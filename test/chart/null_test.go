@@ -14,7 +14,7 @@ import (
 )
 
 // optional lists keys that may be removed with null: Kubernetes' own, which are optional there.
-var optional = []string{"/resources/", "/guardrails/", "/metrics/dashboard/labels/"}
+var optional = []string{"/audit/resources/", "/resources/", "/guardrails/", "/metrics/dashboard/labels/"}
 
 // keys returns the paths of all values, parents first.
 func keys(path string, values map[string]any) (all []string) {

@@ -190,9 +190,9 @@ func (s *story) operator() *user {
 // whoLabelsNamespaces returns a user who may change namespaces, but may not relax a Guardrail.
 func (s *story) whoLabelsNamespaces(name string) *user {
 	s.t.Helper()
-	kubectl(s.t, world.admin, "create clusterrole labelling --verb=get,list,update,patch --resource=namespaces")
-	kubectl(s.t, world.admin, "create clusterrolebinding labelling --clusterrole=labelling --user="+name)
-	s.t.Cleanup(func() { forget(s.t, "clusterrole/labelling", "clusterrolebinding/labelling") })
+	kubectl(s.t, world.admin, "create clusterrole labeling --verb=get,list,update,patch --resource=namespaces")
+	kubectl(s.t, world.admin, "create clusterrolebinding labeling --clusterrole=labeling --user="+name)
+	s.t.Cleanup(func() { forget(s.t, "clusterrole/labeling", "clusterrolebinding/labeling") })
 	// She continues the chapter where Alice stopped.
 	kubectl(s.t, world.admin, "create rolebinding "+name+" --clusterrole=edit --user="+name+" --namespace="+chapterNamespace)
 	made, err := world.addUser(s.t.Context(), name)

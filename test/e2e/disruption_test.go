@@ -125,7 +125,7 @@ func TestReplicaKilled(t *testing.T) {
 }
 
 // webhookTimeouts returns how long a write may wait for Taffrail: for mutate.taffrail.dev, which then fails
-// open, and afterwards for validate.taffrail.dev.
+// open, and afterward for validate.taffrail.dev.
 func webhookTimeouts(t *testing.T) time.Duration {
 	t.Helper()
 	registration := world.admin.client.AdmissionregistrationV1()

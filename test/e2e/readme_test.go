@@ -47,7 +47,7 @@ func TestReadme(t *testing.T) {
 		case strings.HasPrefix(line, "kubectl create deployment second"):
 			expect(t, line, out, 0, "Warning: image-tag", "deployment.apps/second created")
 		case strings.HasPrefix(line, "kubectl create deployment third"):
-			expect(t, line, out, 1, "Deployment shop/third is refused by")
+			expect(t, line, out, 1, "Deployment shop/third is denied by")
 		default:
 			expect(t, line, out, 0)
 		}

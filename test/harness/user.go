@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	openreports "github.com/openreports/reports-api/apis/openreports.io/v1alpha1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -190,5 +191,5 @@ func (h *Harness) addUser(name string, groups ...string) (*User, error) {
 
 func newScheme() (*runtime.Scheme, error) {
 	all := runtime.NewScheme()
-	return all, errors.Join(scheme.AddToScheme(all), v1alpha1.AddToScheme(all))
+	return all, errors.Join(scheme.AddToScheme(all), v1alpha1.AddToScheme(all), openreports.AddToScheme(all))
 }

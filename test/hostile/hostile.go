@@ -42,7 +42,7 @@ const (
 	Silent Sort = "silent"
 	// HTTP2 speaks HTTP/2 whatever the server negotiates, and requests it in every second handshake.
 	HTTP2 Sort = "HTTP/2 flood"
-	// Idle requests the health check once and is idle afterwards.
+	// Idle requests the health check once and is idle afterward.
 	Idle Sort = "idle"
 	// Deaf sends requests continuously and reads no answer.
 	Deaf Sort = "deaf"

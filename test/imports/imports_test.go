@@ -92,12 +92,12 @@ var table = []struct {
 		[]string{"webhook/api/v1alpha1", "webhook/decision", "webhook/manifest", "webhook/rego", "webhook/replay", "webhook/yamldoc"}, nil, []string{"net/http"},
 	}},
 	{"webhook/admission", row{[]string{"webhook/config", "webhook/decision", "webhook/pipeline", "webhook/request"}, cluster, []string{"github.com/prometheus/client_golang/prometheus"}}},
-	{"webhook/audit", row{[]string{"webhook/config", "webhook/decision", "webhook/pipeline", "webhook/rego", "webhook/request"}, nil, nil}},
+	{"webhook/audit", row{[]string{"webhook/config", "webhook/decision", "webhook/pipeline", "webhook/rego", "webhook/report", "webhook/request"}, nil, nil}},
 	{"webhook/metrics", row{[]string{"webhook/admission", "webhook/decision"}, cluster, nil}},
 	{"webhook/controller", row{
 		[]string{
 			"webhook/admission", "webhook/api/v1alpha1", "webhook/audit", "webhook/config", "webhook/decision", "webhook/facts", "webhook/metrics",
-			"webhook/pipeline", "webhook/reach", "webhook/rego", "webhook/request",
+			"webhook/pipeline", "webhook/reach", "webhook/rego", "webhook/report", "webhook/request",
 		}, nil, nil,
 	}},
 	{"webhook/server", row{
@@ -105,7 +105,7 @@ var table = []struct {
 	}},
 	{"cmd/taffrail", row{
 		[]string{
-			"charts", "policies", "webhook/admission", "webhook/api/v1alpha1", "webhook/certs", "webhook/config", "webhook/decision", "webhook/live", "webhook/manifest", "webhook/pipeline",
+			"charts", "policies", "webhook/admission", "webhook/api/v1alpha1", "webhook/audit", "webhook/certs", "webhook/config", "webhook/decision", "webhook/live", "webhook/manifest", "webhook/pipeline",
 			"webhook/rego", "webhook/rego/regotest", "webhook/replay", "webhook/report", "webhook/request", "webhook/server", "webhook/yamldoc",
 		}, nil, nil,
 	}},

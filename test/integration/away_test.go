@@ -27,7 +27,7 @@ import (
 func registerDead(t *testing.T, name, label string) {
 	t.Helper()
 	const dead = "https://127.0.0.1:1"
-	here := labelled(label, "yes")
+	here := labeled(label, "yes")
 	for _, o := range renderChart(t, chartRelease(name, "eks")) {
 		var made client.Object
 		switch o.GetKind() {

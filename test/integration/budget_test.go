@@ -239,7 +239,7 @@ func TestABindingDecidesWhatAPolicyCannotDecide(t *testing.T) {
 }
 
 // A mistake in a Policy blocks nobody who leaves the failing part of a stored object unchanged: the object can
-// be labelled, edited elsewhere, finalized and deleted.
+// be labeled, edited elsewhere, finalized and deleted.
 func TestWhatAPolicyCannotDecideStaysUsableWhenItIsStored(t *testing.T) {
 	t.Parallel()
 	const sort = "a quadratic comparison"

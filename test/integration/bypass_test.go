@@ -35,7 +35,7 @@ func TestBypassByCombiningExemptions(t *testing.T) {
 		}
 	}
 	words := deny(t, "nginx", cluster.Alice.Create(t.Context(), chapter(t, "01_nginx", namespace), client.DryRunAll))
-	if !strings.Contains(words, "refused by 3 policies") {
+	if !strings.Contains(words, "denied by 3 policies") {
 		t.Errorf("denied for:\n%s", words)
 	}
 }

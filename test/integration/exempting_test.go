@@ -45,9 +45,9 @@ func merged(t *testing.T, user *harness.User, e *v1alpha1.Exemption, spec map[st
 func TestWhoMayExempt(t *testing.T) {
 	t.Parallel()
 	const label = "test.taffrail.dev/exempt"
-	g := optIn("exempt-held", v1alpha1.ModeEnforce, labelled(label, "held"), "image-tag", "require-probes")
-	other := optIn("exempt-other", v1alpha1.ModeEnforce, labelled(label, "other"), "image-tag")
-	audit := optIn("exempt-audit", v1alpha1.ModeAudit, labelled(label, "audit"), "image-tag")
+	g := optIn("exempt-held", v1alpha1.ModeEnforce, labeled(label, "held"), "image-tag", "require-probes")
+	other := optIn("exempt-other", v1alpha1.ModeEnforce, labeled(label, "other"), "image-tag")
+	audit := optIn("exempt-audit", v1alpha1.ModeAudit, labeled(label, "audit"), "image-tag")
 	for _, one := range []*v1alpha1.Guardrail{g, other, audit} {
 		putGuardrail(t, one)
 	}
@@ -63,7 +63,7 @@ func TestWhoMayExempt(t *testing.T) {
 
 	words := deny(t, "without the right", create(carol, exemptionOf("exempt-a", namespace)))
 	for _, want := range []string{
-		carol.Name + " may not exempt objects from these policies", "in namespace " + namespace + ", Guardrail " + g.Name + " would no longer apply image-tag",
+		carol.Name + " is not permitted to exempt objects from these policies", "in namespace " + namespace + ", Guardrail " + g.Name + " would no longer apply image-tag",
 		"kubectl create clusterrole exempt-" + g.Name + " --verb=exempt --resource=guardrails.taffrail.dev --resource-name=" + g.Name,
 		"kubectl create rolebinding exempt-" + g.Name + " --namespace=" + namespace + " --clusterrole=exempt-" + g.Name + " --user=" + carol.Name,
 	} {
@@ -113,7 +113,7 @@ func TestWhoMayExempt(t *testing.T) {
 func TestNarrowingAnExemptionNeedsNoRight(t *testing.T) {
 	t.Parallel()
 	const label = "test.taffrail.dev/narrow"
-	g := optIn("narrow-held", v1alpha1.ModeEnforce, labelled(label, "held"), "image-tag", "require-probes")
+	g := optIn("narrow-held", v1alpha1.ModeEnforce, labeled(label, "held"), "image-tag", "require-probes")
 	putGuardrail(t, g)
 	namespace, second := newNamespace(t, "narrow", label+"=held"), newNamespace(t, "narrow-second", label+"=held")
 	carol := newUser(t, "carol-narrows", writesExemptions())
@@ -150,7 +150,7 @@ func TestNarrowingAnExemptionNeedsNoRight(t *testing.T) {
 	deny(t, "longer while it is deleted", merged(t, carol, ending, map[string]any{"expires": at(2 * time.Hour)}))
 	must(t, cluster.Admin.Client.Patch(t.Context(), ending, client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"finalizers":null}}`))))
 
-	// An expired Exemption excuses nothing, so no change of it narrows anything.
+	// An expired Exemption exempts nothing, so no change of it narrows anything.
 	over := exemptionOf("narrow-over", namespace)
 	over.Spec.Expires = at(-time.Hour)
 	over.Annotations = harness.Unguarded()
@@ -161,12 +161,12 @@ func TestNarrowingAnExemptionNeedsNoRight(t *testing.T) {
 	must(t, cluster.Admin.Client.Delete(t.Context(), over))
 }
 
-// A Guardrail that limits Exemptions refuses those that exceed the limits, and does not honour existing ones
+// A Guardrail that limits Exemptions refuses those that exceed the limits, and does not honor existing ones
 // beyond them.
 func TestAGuardrailLimitsItsExemptions(t *testing.T) {
 	t.Parallel()
 	const label = "test.taffrail.dev/limits"
-	g := optIn("limits-held", v1alpha1.ModeEnforce, labelled(label, "held"), "image-tag", "require-probes")
+	g := optIn("limits-held", v1alpha1.ModeEnforce, labeled(label, "held"), "image-tag", "require-probes")
 	g.Spec.Exemptions = &v1alpha1.ExemptionLimits{MaxDuration: "1h", Never: []string{"require-probes"}}
 	putGuardrail(t, g)
 	namespace := newNamespace(t, "limits", label+"=held")
@@ -197,8 +197,8 @@ func TestAGuardrailLimitsItsExemptions(t *testing.T) {
 	condition, err := cluster.PutExemption(t.Context(), both)
 	must(t, err)
 	if condition.Status != metav1.ConditionTrue || condition.Reason != "Limited" ||
-		!strings.Contains(condition.Message, "Guardrail "+g.Name+" does not honour it for require-probes") ||
-		!strings.Contains(condition.Message, "Guardrail "+g.Name+" honours it for image-tag until ") {
+		!strings.Contains(condition.Message, "Guardrail "+g.Name+" does not honor it for require-probes") ||
+		!strings.Contains(condition.Message, "Guardrail "+g.Name+" honors it for image-tag until ") {
 		t.Errorf("%+v", condition)
 	}
 	words := deny(t, "what none may touch", cluster.Alice.Create(t.Context(), chapter(t, "01_nginx", namespace), client.DryRunAll))
@@ -213,10 +213,10 @@ func TestAGuardrailLimitsItsExemptions(t *testing.T) {
 		t.Errorf("warned: %q", answer.Warnings)
 	}
 
-	// A Guardrail that honours it does not compensate for one that does not.
-	more := optIn("limits-more", v1alpha1.ModeEnforce, labelled(label, "held"), "require-probes")
+	// A Guardrail that honors it does not compensate for one that does not.
+	more := optIn("limits-more", v1alpha1.ModeEnforce, labeled(label, "held"), "require-probes")
 	putGuardrail(t, more)
-	deny(t, "what one of two honours", cluster.Alice.Create(t.Context(), chapter(t, "01_nginx", namespace), client.DryRunAll))
+	deny(t, "what one of two honors", cluster.Alice.Create(t.Context(), chapter(t, "01_nginx", namespace), client.DryRunAll))
 
 	// A limit that is added later also counts from the creation of the Exemption.
 	g.Spec.Exemptions = &v1alpha1.ExemptionLimits{MaxDuration: "1s"}
@@ -234,7 +234,7 @@ func TestAGuardrailLimitsItsExemptions(t *testing.T) {
 			return err
 		}
 		for _, c := range stored.Status.Conditions {
-			if c.Type == v1alpha1.ConditionActive && strings.Contains(c.Message, "Guardrail "+g.Name+" honours it for require-probes until ") {
+			if c.Type == v1alpha1.ConditionActive && strings.Contains(c.Message, "Guardrail "+g.Name+" honors it for require-probes until ") {
 				return nil
 			}
 		}

@@ -16,7 +16,7 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 )
 
-// nginxExemption excuses all denials of the chapter's first Deployment.
+// nginxExemption exempts all denials of the chapter's first Deployment.
 func nginxExemption(name, namespace string, expires time.Time) *v1alpha1.Exemption {
 	return &v1alpha1.Exemption{
 		ObjectMeta: metav1.ObjectMeta{Name: unique(name)},
@@ -62,7 +62,7 @@ func wantCondition(t *testing.T, e *v1alpha1.Exemption, kind string, status meta
 	return message
 }
 
-// An Exemption excuses exactly what it covers, and nothing after it expires, without a restart.
+// An Exemption exempts exactly what it covers, and nothing after it expires, without a restart.
 func TestExemptionExcusesUntilItExpires(t *testing.T) {
 	t.Parallel()
 	namespace, other := newNamespace(t, "exempted", enforced), newNamespace(t, "not-exempted", enforced)
@@ -109,7 +109,7 @@ func TestExemptionExcusesUntilItExpires(t *testing.T) {
 	wantCondition(t, e, v1alpha1.ConditionExpiring, metav1.ConditionTrue, v1alpha1.ReasonExpired)
 }
 
-// The status of an Exemption counts what it still excuses, and reports when that is nothing.
+// The status of an Exemption counts what it still exempts, and reports when that is nothing.
 func TestExemptionSaysWhatItExcuses(t *testing.T) {
 	t.Parallel()
 	namespace := newNamespace(t, "excusing", enforced)
@@ -119,7 +119,7 @@ func TestExemptionSaysWhatItExcuses(t *testing.T) {
 	wantCondition(t, e, v1alpha1.ConditionExpiring, metav1.ConditionTrue, v1alpha1.ReasonExpiresSoon)
 
 	admit(t, "nginx", cluster.Alice.Create(t.Context(), chapter(t, "01_nginx", namespace)))
-	if got, want := wantCondition(t, e, v1alpha1.ConditionNeeded, metav1.ConditionTrue, v1alpha1.ReasonExcuses), "Findings: 4, of objects: 1."; got != want {
+	if got, want := wantCondition(t, e, v1alpha1.ConditionNeeded, metav1.ConditionTrue, v1alpha1.ReasonExcuses), "It exempts 4 findings in 1 object."; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	metrics, err := taffrail.Metrics(t.Context())
@@ -139,7 +139,7 @@ func TestExemptionSaysWhatItExcuses(t *testing.T) {
 	wantCondition(t, e, v1alpha1.ConditionNeeded, metav1.ConditionFalse, v1alpha1.ReasonExcusesNothing)
 }
 
-// Faults of an Exemption are in its status, and never make it excuse more.
+// Faults of an Exemption are in its status, and never make it exempt more.
 func TestExemptionThatIsWrong(t *testing.T) {
 	t.Parallel()
 	namespace := newNamespace(t, "wrong-exemption", enforced)

@@ -62,7 +62,7 @@ func relabel(t *testing.T, namespace, label, value string) {
 	t.Helper()
 	object := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
 	patch := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"labels":{"`+label+`":"`+value+`"}}}`))
-	admit(t, "labelling "+namespace, cluster.Admin.Patch(t.Context(), object, patch))
+	admit(t, "labeling "+namespace, cluster.Admin.Patch(t.Context(), object, patch))
 }
 
 // Injecting requests first and limits later is safe: workloads from the time of requests alone keep their Pods

@@ -15,7 +15,7 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 )
 
-// lateGuardrail returns the built-in default for namespaces labelled test.taffrail.dev/late=name.
+// lateGuardrail returns the built-in default for namespaces labeled test.taffrail.dev/late=name.
 func lateGuardrail(t *testing.T, name string) *v1alpha1.Guardrail {
 	t.Helper()
 	defaults, err := harness.DefaultGuardrails()

@@ -74,7 +74,7 @@ func putGuardrail(t *testing.T, g *v1alpha1.Guardrail) {
 	}
 }
 
-// register registers a server for the namespaces labelled servedBy(r.Name).
+// register registers a server for the namespaces labeled servedBy(r.Name).
 func register(t *testing.T, r harness.Registration) {
 	t.Helper()
 	t.Cleanup(func() {

@@ -21,7 +21,7 @@ spec: {restartPolicy: Never, containers: [{name: web, image: nginx}]}
 		strings.Fields(command+namespace)...)
 	must(t, err)
 	start := `Error from server (Forbidden): error when creating "web.yaml": admission webhook "validate.taffrail.dev" denied the request: Pod ` +
-		namespace + "/web is refused by 1 policy:\n- image-tag, container \"web\": "
+		namespace + "/web is denied by 1 policy:\n- image-tag, container \"web\": "
 	if printed.ExitCode != 1 || !strings.HasPrefix(printed.Output, start) {
 		t.Errorf("exit code %d:\n%s", printed.ExitCode, printed.Output)
 	}

@@ -203,7 +203,7 @@ func TestLiveWithFewRights(t *testing.T) {
 		}
 		return nil
 	})
-	if said.code != 2 || !strings.Contains(said.stdout, "ConfigMap "+namespace+"/unowned is refused by 1 policy") {
+	if said.code != 2 || !strings.Contains(said.stdout, "ConfigMap "+namespace+"/unowned is denied by 1 policy") {
 		t.Errorf("exit code %d:\n%s", said.code, said.stdout)
 	}
 	for _, want := range []string{

@@ -210,7 +210,7 @@ func TestLabelsAndAnnotationsByWayOfStatus(t *testing.T) {
 			"goes": `{"metadata":{"annotations":{"team":null}}}`, "all go": `{"metadata":{"annotations":null}}`, "changes": `{"metadata":{"annotations":{"team":"other"}}}`,
 		} {
 			answer := status.PatchStatus(t.Context(), o.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(patch)))
-			if words := deny(t, resource+", the annotation "+change, answer); !strings.Contains(words, o.GetKind()+"/status "+namespace+"/x is refused by 1 policy:\n- "+name) {
+			if words := deny(t, resource+", the annotation "+change, answer); !strings.Contains(words, o.GetKind()+"/status "+namespace+"/x is denied by 1 policy:\n- "+name) {
 				t.Errorf("%s: refused for:\n%s", resource, words)
 			}
 		}

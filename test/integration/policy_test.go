@@ -82,8 +82,8 @@ func TestPolicyOfOnesOwn(t *testing.T) {
 	}
 	putGuardrail(t, guardrail)
 	words := deny(t, "without the key", cluster.Alice.Create(t.Context(), configMap(namespace, nil), client.DryRunAll))
-	want := "ConfigMap " + namespace + "/own is refused by 1 policy:\n- " + name + ": the key team is missing\n    field:  data\n" +
-		"    write:  Do what the test wants.\n    required by Guardrail " + name
+	want := "ConfigMap " + namespace + "/own is denied by 1 policy:\n- " + name + ": the key team is missing\n    field:  data\n" +
+		"    fix:    Do what the test wants.\n    required by Guardrail " + name
 	if words != want {
 		t.Errorf("denied for:\n%s", words)
 	}
@@ -177,7 +177,7 @@ func TestPolicyThatFailsIsIsolated(t *testing.T) {
 
 			// The others deny, and nothing bypasses them.
 			words := deny(t, "another user's", cluster.Alice.Create(t.Context(), configMap(namespace, nil), client.DryRunAll))
-			if !strings.HasPrefix(words, "ConfigMap "+namespace+"/own is refused by 1 policy:\n- "+sound+": ") {
+			if !strings.HasPrefix(words, "ConfigMap "+namespace+"/own is denied by 1 policy:\n- "+sound+": ") {
 				t.Errorf("denied for:\n%s", words)
 			}
 			leak := configMap(namespace, map[string]string{"team": "a", "db.password": "swordfish"})

@@ -157,7 +157,7 @@ func TestReachedNamesWhatNobodyAsksAbout(t *testing.T) {
 		}, "ingresses.networking.k8s.io (UPDATE) not sent: no webhook entry names it"},
 		"another namespace is selected": {func(w *admissionregistrationv1.ValidatingWebhook) { w.NamespaceSelector = only("default") }, missing + " not sent in " + namespace},
 		"objects are selected": {func(w *admissionregistrationv1.ValidatingWebhook) {
-			w.ObjectSelector = labelled("guard", "on")
+			w.ObjectSelector = labeled("guard", "on")
 		}, missing + " may not be sent in " + namespace},
 		"a condition is added": {func(w *admissionregistrationv1.ValidatingWebhook) {
 			w.MatchConditions = append(w.MatchConditions, admissionregistrationv1.MatchCondition{Name: "mine", Expression: `request.userInfo.username != "carol"`})
@@ -253,7 +253,7 @@ func TestNobodyLeavesTheWebhooksUnasked(t *testing.T) {
 	label := unique("webhook-selector")
 	guard := "test.taffrail.dev/" + label
 	entry := registeredEntries(t)[0]
-	entry.Name, entry.NamespaceSelector = label+".taffrail.dev", labelled(guard, "enabled")
+	entry.Name, entry.NamespaceSelector = label+".taffrail.dev", labeled(guard, "enabled")
 	setEntry(t, &entry)
 	// Its own selector uses another label, which stays.
 	g := binding("own-"+label, label, "image-tag")
@@ -274,7 +274,7 @@ func TestNobodyLeavesTheWebhooksUnasked(t *testing.T) {
 	})
 	words := deny(t, "the label goes", relabeled(t, carol, namespace, guard, "null"))
 	for _, want := range []string{
-		carol.Name + " may not relax 1 Guardrail:",
+		carol.Name + " is not permitted to relax 1 Guardrail:",
 		"without " + guard + "=enabled, the API server no longer calls Taffrail for this namespace, and Guardrail " + g.Name + " no longer enforces image-tag",
 	} {
 		if !strings.Contains(words, want) {
@@ -298,7 +298,7 @@ func TestNobodyLeavesTheWebhooksUnasked(t *testing.T) {
 			return user.Client.SubResource("finalize").Update(t.Context(), stored.DeepCopy(), client.DryRunAll)
 		},
 	} {
-		if err := loosen(carol); err == nil || !strings.Contains(err.Error(), "may not relax 1 Guardrail:") {
+		if err := loosen(carol); err == nil || !strings.Contains(err.Error(), "not permitted to relax 1 Guardrail:") {
 			t.Errorf("through %s: %v", way, err)
 		}
 		if err := loosen(bob); err != nil {
@@ -336,7 +336,7 @@ func TestExemptionsOfOtherKindsAreCounted(t *testing.T) {
 	e := nginxExemption(label, namespace, time.Now().Add(time.Hour))
 	e.Spec.Policies, e.Spec.Kinds, e.Spec.Names, e.Spec.Containers = []string{name}, nil, nil, nil
 	putExemption(t, e)
-	if got, want := wantCondition(t, e, v1alpha1.ConditionNeeded, metav1.ConditionTrue, v1alpha1.ReasonExcuses), "Findings: 1, of objects: 1."; got != want {
+	if got, want := wantCondition(t, e, v1alpha1.ConditionNeeded, metav1.ConditionTrue, v1alpha1.ReasonExcuses), "It exempts 1 finding in 1 object."; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }

@@ -133,7 +133,7 @@ func TestAPasswordInAnImageIsToldWithoutIt(t *testing.T) {
 	admit(t, "before there is a Guardrail", cluster.Alice.Create(t.Context(), early))
 	putGuardrail(t, binding(label, label, "image-tag"))
 	words := deny(t, "a new one", cluster.Alice.Create(t.Context(), func() *corev1.Pod { p := image("other"); p.Name = "new"; return p }()))
-	if !strings.Contains(words, `image "***@registry.example/web" holds a password and cannot be pulled: use imagePullSecrets`) {
+	if !strings.Contains(words, `image "***@registry.example/web" has a password and cannot be pulled: use imagePullSecrets`) {
 		t.Error(words)
 	}
 	early.Labels = map[string]string{"a": "b"}

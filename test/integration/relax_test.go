@@ -77,7 +77,7 @@ func optIn(name string, mode v1alpha1.Mode, selector *metav1.LabelSelector, poli
 	return g
 }
 
-func labelled(key, value string) *metav1.LabelSelector {
+func labeled(key, value string) *metav1.LabelSelector {
 	return &metav1.LabelSelector{MatchLabels: map[string]string{key: value}}
 }
 
@@ -85,7 +85,7 @@ func labelled(key, value string) *metav1.LabelSelector {
 func TestLooseningByWayOfSubresources(t *testing.T) {
 	t.Parallel()
 	const label = "test.taffrail.dev/relax-subresources"
-	g := optIn("relax-subresources", v1alpha1.ModeEnforce, labelled(label, "held"), "image-tag")
+	g := optIn("relax-subresources", v1alpha1.ModeEnforce, labeled(label, "held"), "image-tag")
 	putGuardrail(t, g)
 	namespace := newNamespace(t, "relax-subresources", label+"=held")
 	everywhere := rbacv1.PolicyRule{
@@ -107,7 +107,7 @@ func TestLooseningByWayOfSubresources(t *testing.T) {
 		},
 	}
 	for way, loosen := range ways {
-		if err := loosen(carol); err == nil || !strings.Contains(err.Error(), carol.Name+" may not relax 1 Guardrail:") {
+		if err := loosen(carol); err == nil || !strings.Contains(err.Error(), carol.Name+" is not permitted to relax 1 Guardrail:") {
 			t.Errorf("through %s: %v", way, err)
 		}
 		if err := loosen(bob); err != nil {
@@ -121,8 +121,8 @@ func TestLooseningByWayOfSubresources(t *testing.T) {
 func TestWhoMayLoosen(t *testing.T) {
 	t.Parallel()
 	const label = "test.taffrail.dev/relax"
-	g := optIn("relax-held", v1alpha1.ModeEnforce, labelled(label, "held"), "image-tag", "require-probes")
-	other := optIn("relax-other", v1alpha1.ModeEnforce, labelled(label, "other"), "image-tag")
+	g := optIn("relax-held", v1alpha1.ModeEnforce, labeled(label, "held"), "image-tag", "require-probes")
+	other := optIn("relax-other", v1alpha1.ModeEnforce, labeled(label, "other"), "image-tag")
 	putGuardrail(t, g)
 	putGuardrail(t, other)
 	namespace := newNamespace(t, "relax", label+"=held")
@@ -132,7 +132,7 @@ func TestWhoMayLoosen(t *testing.T) {
 
 	words := deny(t, "the label goes", relabeled(t, carol, namespace, label, "null"))
 	for _, want := range []string{
-		"Namespace " + namespace + " would get fewer or weaker policies, but " + carol.Name + " may not relax 1 Guardrail:",
+		"Namespace " + namespace + " would get fewer or weaker policies, and " + carol.Name + " is not permitted to relax 1 Guardrail:",
 		"without " + label + "=held, Guardrail " + g.Name + " no longer enforces image-tag, require-probes",
 		"kubectl create clusterrole relax-" + g.Name + " --verb=relax --resource=guardrails.taffrail.dev --resource-name=" + g.Name,
 		"--user=" + carol.Name,
@@ -179,7 +179,7 @@ func TestWhoMayLoosen(t *testing.T) {
 // A Guardrail that selects namespaces without a label is loosened by adding the label.
 func TestLooseningByALabelThatIsAdded(t *testing.T) {
 	t.Parallel()
-	selector := labelled("test.taffrail.dev/team", "a")
+	selector := labeled("test.taffrail.dev/team", "a")
 	selector.MatchExpressions = []metav1.LabelSelectorRequirement{
 		{Key: "test.taffrail.dev/skip", Operator: metav1.LabelSelectorOpNotIn, Values: []string{"yes"}},
 		{Key: "test.taffrail.dev/sandbox", Operator: metav1.LabelSelectorOpDoesNotExist},
@@ -201,11 +201,11 @@ func TestLooseningByALabelThatIsAdded(t *testing.T) {
 func TestLooseningThatCostsNothing(t *testing.T) {
 	t.Parallel()
 	const label = "test.taffrail.dev/cost"
-	putGuardrail(t, optIn("relax-a", v1alpha1.ModeEnforce, labelled(label, "a"), "image-tag"))
-	putGuardrail(t, optIn("relax-b", v1alpha1.ModeEnforce, labelled(label, "b"), "image-tag", "require-probes"))
-	warning := optIn("relax-warn", v1alpha1.ModeWarn, labelled(label, "warn"), "image-tag")
+	putGuardrail(t, optIn("relax-a", v1alpha1.ModeEnforce, labeled(label, "a"), "image-tag"))
+	putGuardrail(t, optIn("relax-b", v1alpha1.ModeEnforce, labeled(label, "b"), "image-tag", "require-probes"))
+	warning := optIn("relax-warn", v1alpha1.ModeWarn, labeled(label, "warn"), "image-tag")
 	putGuardrail(t, warning)
-	recording := optIn("relax-audit", v1alpha1.ModeAudit, labelled(label, "audit"), "image-tag")
+	recording := optIn("relax-audit", v1alpha1.ModeAudit, labeled(label, "audit"), "image-tag")
 	putGuardrail(t, recording)
 	frank := newUser(t, "frank", editsNamespaces())
 
@@ -229,7 +229,7 @@ func TestLooseningThatCostsNothing(t *testing.T) {
 func TestLooseningWhileTerminating(t *testing.T) {
 	t.Parallel()
 	const label = "test.taffrail.dev/ending"
-	putGuardrail(t, optIn("relax-ending", v1alpha1.ModeEnforce, labelled(label, "yes"), "image-tag"))
+	putGuardrail(t, optIn("relax-ending", v1alpha1.ModeEnforce, labeled(label, "yes"), "image-tag"))
 	namespace := newNamespace(t, "relax-ending", label+"=yes")
 	config := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "stays", Finalizers: []string{"test.taffrail.dev/wait"}}}
 	must(t, cluster.Admin.Client.Create(t.Context(), config))

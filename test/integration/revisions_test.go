@@ -55,7 +55,7 @@ func TestAForgedControllerRevisionIsDenied(t *testing.T) {
 		// No built-in role permits this, so Admin stands for a user with more permissions than Alice.
 		words := deny(t, kind, cluster.Admin.Create(t.Context(), forged.DeepCopy()))
 		for _, want := range []string{
-			fmt.Sprintf("ControllerRevision %s/%s is refused by 1 policy:\n", namespace, forged.Name),
+			fmt.Sprintf("ControllerRevision %s/%s is denied by 1 policy:\n", namespace, forged.Name),
 			`- image-tag, container "backend-app"`, "field:  data.spec.template.spec.containers[0].image\n",
 		} {
 			if !strings.Contains(words, want) {

@@ -24,7 +24,7 @@ func TestSubresourcesOfPods(t *testing.T) {
 	}
 	// The role edit does not include permission to debug.
 	words := deny(t, "a debug container", cluster.Admin.UpdateSubresource(t.Context(), "ephemeralcontainers", pod, debug("busybox")))
-	if want := "Pod/ephemeralcontainers " + namespace + "/running is refused by 1 policy:\n" + `- image-tag, container "debug"`; !strings.HasPrefix(words, want) {
+	if want := "Pod/ephemeralcontainers " + namespace + "/running is denied by 1 policy:\n" + `- image-tag, container "debug"`; !strings.HasPrefix(words, want) {
 		t.Errorf("denied for:\n%s", words)
 	}
 	admit(t, "a debug container", cluster.Admin.UpdateSubresource(t.Context(), "ephemeralcontainers", pod, debug("busybox:1.37")))

@@ -20,7 +20,7 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 )
 
-// existingGuardrail enforces what the objects of these tests violate, in namespaces labelled
+// existingGuardrail enforces what the objects of these tests violate, in namespaces labeled
 // test.taffrail.dev/late=name.
 func existingGuardrail(name string, existing v1alpha1.Existing) *v1alpha1.Guardrail {
 	g := &v1alpha1.Guardrail{
@@ -142,7 +142,7 @@ func TestTolerateExistingOfADeployment(t *testing.T) {
 		"it is scaled up":                    {patch: `[{"op":"replace","path":"/spec/replicas","value":4}]`},
 		"it is scaled to nothing":            {patch: `[{"op":"replace","path":"/spec/replicas","value":0}]`},
 		"it is annotated":                    {patch: `[{"op":"add","path":"/metadata/annotations","value":{"on-call":"looked at it"}}]`},
-		"it is labelled":                     {patch: `[{"op":"add","path":"/metadata/labels","value":{"team":"shop"}}]`},
+		"it is labeled":                      {patch: `[{"op":"add","path":"/metadata/labels","value":{"team":"shop"}}]`},
 		"it is rolled":                       {patch: `[{"op":"add","path":"/spec/template/metadata/annotations","value":{"kubectl.kubernetes.io/restartedAt":"2026-01-01T00:00:00Z"}}]`},
 		"it is paused":                       {patch: `[{"op":"add","path":"/spec/paused","value":true}]`},
 		"a variable is added":                {patch: `[{"op":"add","path":"` + container + `/env/-","value":{"name":"LOG_LEVEL","value":"debug"}}]`},
@@ -256,7 +256,7 @@ func TestTolerateExistingOfOtherKinds(t *testing.T) {
 		"a NodePort becomes a ClusterIP":    {"Service", edit{patch: `[{"op":"replace","path":"/spec/type","value":"ClusterIP"},{"op":"remove","path":"/spec/ports/0/nodePort"}]`}},
 
 		"a key of a Secret goes":           {"Secret", edit{patch: `[{"op":"remove","path":"/data/user"}]`}},
-		"a Secret is labelled":             {"Secret", edit{patch: `[{"op":"add","path":"/metadata/labels","value":{"a":"b"}}]`}},
+		"a Secret is labeled":              {"Secret", edit{patch: `[{"op":"add","path":"/metadata/labels","value":{"a":"b"}}]`}},
 		"a Secret is given another value":  {"Secret", edit{patch: `[{"op":"replace","path":"/data/password","value":"c2Vjb25k"}]`, denied: []string{"plaintext-secret"}, words: `"password" is in plaintext`}},
 		"a Secret is given another key":    {"Secret", edit{patch: `[{"op":"add","path":"/data/token","value":"c2Vjb25k"}]`, denied: []string{"plaintext-secret"}, words: `"token" is in plaintext`}},
 		"two keys of a Secret swap":        {"Secret", edit{patch: `[{"op":"replace","path":"/data/password","value":"YWRtaW4="},{"op":"replace","path":"/data/user","value":"Zmlyc3Q="}]`, denied: []string{"plaintext-secret", "plaintext-secret"}}},
@@ -265,7 +265,7 @@ func TestTolerateExistingOfOtherKinds(t *testing.T) {
 		"another credential in a file":     {"ConfigMap", edit{patch: `[{"op":"replace","path":"/data/app.properties","value":"level=info\ndb.password=first-literal-7\nadmin.password=second-literal-8\n"}]`, denied: []string{"configmap-credentials"}, words: `"app.properties" holds the credential "admin.password"`}},
 
 		"a CronJob runs less often, but too often": {"CronJob", edit{patch: `[{"op":"replace","path":"/spec/schedule","value":"*/5 * * * *"}]`}},
-		"a CronJob runs more often":                {"CronJob", edit{patch: `[{"op":"replace","path":"/spec/schedule","value":"* * * * *"}]`, denied: []string{"cronjob-schedule"}, words: "runs can be only 60s apart, less than the minimum of 600s, worse than in the stored object"}},
+		"a CronJob runs more often":                {"CronJob", edit{patch: `[{"op":"replace","path":"/spec/schedule","value":"* * * * *"}]`, denied: []string{"cronjob-schedule"}, words: "two runs can be as little as 60s apart, less than the minimum of 600s, worse than in the stored object"}},
 		"a CronJob runs on a day that never comes": {"CronJob", edit{patch: `[{"op":"replace","path":"/spec/suspend","value":false},{"op":"replace","path":"/spec/schedule","value":"0 0 31 2 *"}]`, denied: []string{"cronjob-schedule"}, words: "the schedule never runs"}},
 		"a CronJob is resumed":                     {"CronJob", edit{patch: `[{"op":"replace","path":"/spec/suspend","value":false}]`}},
 	} {
@@ -273,7 +273,7 @@ func TestTolerateExistingOfOtherKinds(t *testing.T) {
 	}
 }
 
-// Even if a Guardrail tolerates nothing, an object can lose its finalizers, and be labelled and annotated. It
+// Even if a Guardrail tolerates nothing, an object can lose its finalizers, and be labeled and annotated. It
 // cannot be made worse, even while it is terminating: a terminating Pod can still do harm.
 func TestTerminatingObjects(t *testing.T) {
 	t.Parallel()
@@ -301,8 +301,8 @@ func TestTerminatingObjects(t *testing.T) {
 	}
 	for _, old := range olds {
 		t.Run(old.GetKind(), func(t *testing.T) {
-			labelling := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"labels":{"seen":"yes"},"annotations":{"by":"alice"}}}`))
-			admit(t, "labelling", cluster.Alice.Patch(t.Context(), old.DeepCopy(), labelling))
+			labeling := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"labels":{"seen":"yes"},"annotations":{"by":"alice"}}}`))
+			admit(t, "labeling", cluster.Alice.Patch(t.Context(), old.DeepCopy(), labeling))
 			admit(t, "deleting", cluster.Alice.Delete(t.Context(), old, client.GracePeriodSeconds(0)))
 			must(t, cluster.Alice.Client.Get(t.Context(), client.ObjectKeyFromObject(old), old))
 			if old.GetDeletionTimestamp() == nil {

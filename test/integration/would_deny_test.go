@@ -61,8 +61,8 @@ func TestWhatWouldBeDeniedIsCountedUntilItIs(t *testing.T) {
 	admit(t, "a dry run", cluster.Alice.Create(t.Context(), bad(main, "dry"), client.DryRunAll))
 	admit(t, "an exempted one", cluster.Alice.Create(t.Context(), bad(main, "exempted")))
 	admit(t, "a trusted writer's", cluster.Admin.Create(t.Context(), bad(main, "trusted")))
-	labelled := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"labels":{"team":"a"}}}`))
-	admit(t, "one that was there", cluster.Alice.Patch(t.Context(), early, labelled))
+	labeled := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"labels":{"team":"a"}}}`))
+	admit(t, "one that was there", cluster.Alice.Patch(t.Context(), early, labeled))
 
 	var found *v1alpha1.WouldDeny
 	eventually(t, "the status to count them", func(ctx context.Context) error {

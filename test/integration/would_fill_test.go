@@ -11,7 +11,7 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 )
 
-// The status counts by workload what would be filled in once the injection is enforced, and afterwards what is
+// The status counts by workload what would be filled in once the injection is enforced, and afterward what is
 // left unchanged.
 func TestWhatWouldBeFilledIsCounted(t *testing.T) {
 	t.Parallel()

@@ -90,7 +90,7 @@ type finder struct {
 
 func (f *finder) visit(node ast.Node, above []ast.Node) bool {
 	if call, ok := node.(*ast.CallExpr); ok && logs(call) {
-		return false // logging is not behaviour
+		return false // logging is not behavior
 	}
 	var parent ast.Node
 	if len(above) > 0 {

@@ -1,5 +1,5 @@
 // Command mutate measures what the tests notice. It makes small changes to the code that produces a verdict, one at a
-// time, and runs the tests on each. A change that no test notices is untested behaviour. The tree is never written. A
+// time, and runs the tests on each. A change that no test notices is untested behavior. The tree is never written. A
 // sample depends only on the seed and the code.
 //
 // For each survivor, write a test that notices it, or list it in equivalent.yaml with the reason why no test needs to.

@@ -82,7 +82,7 @@ func (l *list) check(tree fs.FS) ([]finding, error) {
 	}
 	for i, used := range hidden {
 		if !used {
-			all = append(all, finding{path: "test/prose/phrases.yaml", text: l.Exempt[i].Path, write: "nothing: it exempts no phrase any more"})
+			all = append(all, finding{path: "test/prose/phrases.yaml", text: l.Exempt[i].Path, write: "nothing: it no longer exempts a phrase"})
 		}
 	}
 	return all, nil

@@ -52,7 +52,7 @@ d.rego:4: "fnord of old": write fnord
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 	delete(tree, exempt)
-	if got := checked(t, l, tree); !strings.HasSuffix(got, "\"^exempt/\": write nothing: it exempts no phrase any more\n") {
+	if got := checked(t, l, tree); !strings.HasSuffix(got, "\"^exempt/\": write nothing: it no longer exempts a phrase\n") {
 		t.Errorf("the exemption hides nothing, which is not reported:\n%s", got)
 	}
 }

@@ -11,25 +11,25 @@ import (
 )
 
 const (
-	// ordinary is the size up to which a body may use the memory reserved for ordinary bodies. A typical review
+	// smallBodyBytes is the size up to which a body may use the memory reserved for ordinary bodies. A typical review
 	// has about 10 KiB.
-	ordinary = 64 << 10
-	// keptFor is the part of the budget reserved for ordinary bodies: a quarter.
-	keptFor = 4
-	// roomWait is how long a body waits for memory. The API server retries after a second, so waiting longer
+	smallBodyBytes = 64 << 10
+	// smallBodyShare is the part of the budget reserved for ordinary bodies: a quarter.
+	smallBodyShare = 4
+	// memoryWait is how long a body waits for memory. The API server retries after a second, so waiting longer
 	// gains nothing.
-	roomWait = time.Second
-	// roomRetry is how often a waiting body looks for another one to evict.
-	roomRetry = 20 * time.Millisecond
-	// sprint is how long after its last progress a body cannot be evicted by large ones, so that bodies that
+	memoryWait = time.Second
+	// memoryRetry is how often a waiting body looks for another one to evict.
+	memoryRetry = 20 * time.Millisecond
+	// evictionGrace is how long after its last progress a body cannot be evicted by large ones, so that bodies that
 	// arrive quickly wait for one another. It is also how long a large body waits before a smaller one that
 	// also waits is evicted.
-	sprint = 250 * time.Millisecond
+	evictionGrace = 250 * time.Millisecond
 )
 
 var (
-	errEvicted = errors.New("evicted: it arrived more slowly than others while memory was short")
-	errNoRoom  = errors.New("no room")
+	errEvicted  = errors.New("evicted: it arrived more slowly than others while memory was short")
+	errNoMemory = errors.New("no room")
 )
 
 // bodyBudget limits the memory of all request bodies together, and the number of bodies that may arrive
@@ -41,7 +41,7 @@ type bodyBudget struct {
 	// total counts every byte. large counts the bytes of each body beyond the first ordinary bytes and has a
 	// lower limit, so that large bodies always leave room for ordinary ones.
 	total, large *semaphore.Weighted
-	mostArriving int
+	maxArriving  int
 
 	mutex sync.Mutex
 	// arriving holds every incomplete *incoming, in the order of their last progress, oldest first.
@@ -51,12 +51,12 @@ type bodyBudget struct {
 
 // newBodyBudget returns a budget of at least size bytes. It always fits one body of the largest legal size plus
 // the reserve for ordinary ones.
-func newBodyBudget(size int64, mostArriving int) *bodyBudget {
-	size = max(size, maxBody*keptFor/(keptFor-1)+keptFor)
+func newBodyBudget(size int64, maxArriving int) *bodyBudget {
+	size = max(size, maxBody*smallBodyShare/(smallBodyShare-1)+smallBodyShare)
 	return &bodyBudget{
-		total:        semaphore.NewWeighted(size),
-		large:        semaphore.NewWeighted(size - size/keptFor),
-		mostArriving: mostArriving,
+		total:       semaphore.NewWeighted(size),
+		large:       semaphore.NewWeighted(size - size/smallBodyShare),
+		maxArriving: maxArriving,
 	}
 }
 
@@ -70,7 +70,7 @@ type incoming struct {
 	number      uint64
 
 	// The budget's mutex guards the rest.
-	place           *list.Element // in arriving; nil once it cannot be evicted
+	element         *list.Element // in arriving; nil once it cannot be evicted
 	progressed      time.Time
 	interrupt       context.CancelFunc // ends a wait for room; nil while it waits for its sender
 	evicted         bool
@@ -82,21 +82,21 @@ func (b *bodyBudget) open(setDeadline func(time.Time), ends time.Time) *incoming
 	in := &incoming{budget: b, setDeadline: setDeadline, ends: ends}
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
-	if b.arriving.Len() >= b.mostArriving {
+	if b.arriving.Len() >= b.maxArriving {
 		slowest, _ := b.arriving.Front().Value.(*incoming)
 		slowest.evict()
 	}
 	b.opened++
 	in.number = b.opened
-	in.place = b.arriving.PushBack(in)
-	in.step()
+	in.element = b.arriving.PushBack(in)
+	in.recordProgress()
 	return in
 }
 
-// step moves in to the end of the eviction order, and extends its deadline.
-func (in *incoming) step() {
+// recordProgress moves in to the end of the eviction order, and extends its deadline.
+func (in *incoming) recordProgress() {
 	in.progressed = time.Now()
-	in.budget.arriving.MoveToBack(in.place)
+	in.budget.arriving.MoveToBack(in.element)
 	if next := in.progressed.Add(stepTimeout); next.Before(in.ends) {
 		in.setDeadline(next)
 	} else {
@@ -105,9 +105,9 @@ func (in *incoming) step() {
 }
 
 func (in *incoming) leave() {
-	if in.place != nil {
-		in.budget.arriving.Remove(in.place)
-		in.place = nil
+	if in.element != nil {
+		in.budget.arriving.Remove(in.element)
+		in.element = nil
 	}
 }
 
@@ -119,7 +119,7 @@ func (in *incoming) progress() error {
 	if in.evicted {
 		return errEvicted
 	}
-	in.step()
+	in.recordProgress()
 	return nil
 }
 
@@ -130,21 +130,21 @@ func (in *incoming) isEvicted() bool {
 	return in.evicted
 }
 
-// grow takes n more bytes from the budget. The error is errEvicted, errNoRoom or that of ctx.
+// grow takes n more bytes from the budget. The error is errEvicted, errNoMemory or that of ctx.
 func (in *incoming) grow(ctx context.Context, n int64) error {
 	b := in.budget
-	large := max(in.held+n-ordinary, 0) - in.heldLarge
+	large := max(in.held+n-smallBodyBytes, 0) - in.heldLarge
 	if large <= 0 {
-		return in.take(ctx, n, room{b.total, (*incoming).total, in.mayEvictForOrdinary})
+		return in.take(ctx, n, pool{b.total, (*incoming).total, in.mayEvictForSmall})
 	}
-	if err := in.take(ctx, large, room{b.large, (*incoming).beyondOrdinary, in.mayEvictForLarge}); err != nil {
+	if err := in.take(ctx, large, pool{b.large, (*incoming).beyondSmall, in.mayEvictForLarge}); err != nil {
 		return err
 	}
-	return in.take(ctx, n, room{b.total, (*incoming).total, in.mayEvictForLarge})
+	return in.take(ctx, n, pool{b.total, (*incoming).total, in.mayEvictForLarge})
 }
 
-// room is memory that bodies acquire.
-type room struct {
+// pool is memory that bodies acquire.
+type pool struct {
 	free *semaphore.Weighted
 	// held returns the counter of what a body has acquired from it.
 	held func(*incoming) *int64
@@ -154,10 +154,10 @@ type room struct {
 
 func (in *incoming) total() *int64 { return &in.held }
 
-func (in *incoming) beyondOrdinary() *int64 { return &in.heldLarge }
+func (in *incoming) beyondSmall() *int64 { return &in.heldLarge }
 
 // take acquires n bytes of a room, and evicts other bodies if necessary.
-func (in *incoming) take(ctx context.Context, n int64, from room) error {
+func (in *incoming) take(ctx context.Context, n int64, from pool) error {
 	if !from.free.TryAcquire(n) {
 		if err := in.wait(ctx, n, from); err != nil {
 			return err
@@ -173,14 +173,14 @@ func (in *incoming) take(ctx context.Context, n int64, from room) error {
 }
 
 // wait acquires n bytes of a room as soon as others have released them.
-func (in *incoming) wait(ctx context.Context, n int64, from room) error {
-	patience, stop := context.WithTimeout(ctx, roomWait)
+func (in *incoming) wait(ctx context.Context, n int64, from pool) error {
+	patience, stop := context.WithTimeout(ctx, memoryWait)
 	defer stop()
 	in.setWaiting(stop)
 	defer in.setWaiting(nil)
 	for began := time.Now(); ; {
 		in.budget.evict(n, in, from, time.Since(began))
-		attempt, end := context.WithTimeout(patience, roomRetry)
+		attempt, end := context.WithTimeout(patience, memoryRetry)
 		err := from.free.Acquire(attempt, n)
 		end()
 		switch {
@@ -191,7 +191,7 @@ func (in *incoming) wait(ctx context.Context, n int64, from room) error {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case patience.Err() != nil:
-			return errNoRoom
+			return errNoMemory
 		}
 	}
 }
@@ -201,26 +201,26 @@ func (in *incoming) setWaiting(interrupt context.CancelFunc) {
 	defer in.budget.mutex.Unlock()
 	in.interrupt = interrupt
 	if interrupt == nil && !in.evicted {
-		in.step() // waiting for room does not count as slowness of the sender
+		in.recordProgress() // waiting for room does not count as slowness of the sender
 	}
 }
 
-// mayEvictForOrdinary returns true: an ordinary body may evict any other.
-func (in *incoming) mayEvictForOrdinary(*incoming, time.Duration) bool { return true }
+// mayEvictForSmall returns true: an ordinary body may evict any other.
+func (in *incoming) mayEvictForSmall(*incoming, time.Duration) bool { return true }
 
 // mayEvictForLarge protects bodies that make progress. If two bodies wait for each other, the smaller one is
 // evicted after a while.
 func (in *incoming) mayEvictForLarge(other *incoming, waited time.Duration) bool {
 	if other.interrupt == nil {
-		return time.Since(other.progressed) > sprint
+		return time.Since(other.progressed) > evictionGrace
 	}
 	smaller := other.held < in.held || other.held == in.held && other.number > in.number
-	return waited > sprint && smaller
+	return waited > evictionGrace && smaller
 }
 
 // evict evicts bodies until n bytes of a room will become free: large bodies before ordinary ones, because one
 // large body makes room for hundreds, and the slowest first within each group.
-func (b *bodyBudget) evict(n int64, in *incoming, from room, waited time.Duration) {
+func (b *bodyBudget) evict(n int64, in *incoming, from pool, waited time.Duration) {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
 	for _, large := range []bool{true, false} {

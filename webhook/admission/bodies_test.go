@@ -45,7 +45,7 @@ func grow(t *testing.T, in *incoming, n int64) {
 
 func growing(ctx context.Context, in *incoming, n int64) (err error) {
 	for range 100 {
-		if err = in.grow(ctx, n); !errors.Is(err, errNoRoom) {
+		if err = in.grow(ctx, n); !errors.Is(err, errNoMemory) {
 			return err
 		}
 	}
@@ -108,7 +108,7 @@ func TestTheSlowestBodyIsEvicted(t *testing.T) {
 func TestACompleteBodyIsNeverEvicted(t *testing.T) {
 	b := newBodyBudget(0, 2)
 	whole, wholeDeadline := arriving(b)
-	grow(t, whole, ordinary)
+	grow(t, whole, smallBodyBytes)
 	if err := whole.complete(true); err != nil {
 		t.Fatal(err)
 	}
@@ -127,8 +127,8 @@ func TestLargeBodiesLeaveRoomForOrdinaryOnes(t *testing.T) {
 	one, _ := arriving(b)
 	grow(t, one, maxBody)
 	two, _ := arriving(b)
-	grow(t, two, size*3/4-maxBody+ordinary)
-	for _, in := range hold(t, b, 60, ordinary) {
+	grow(t, two, size*3/4-maxBody+smallBodyBytes)
+	for _, in := range hold(t, b, 60, smallBodyBytes) {
 		if in.isEvicted() {
 			t.Fatal("an ordinary body is evicted")
 		}
@@ -141,9 +141,9 @@ func TestLargeBodiesLeaveRoomForOrdinaryOnes(t *testing.T) {
 // If stalled ordinary bodies have taken all the memory, the next one still gets some.
 func TestAnOrdinaryBodyIsAlwaysLetIn(t *testing.T) {
 	b := newBodyBudget(0, 1<<20)
-	stalled := hold(t, b, 160, ordinary)
+	stalled := hold(t, b, 160, smallBodyBytes)
 	large, _ := arriving(b)
-	grow(t, large, ordinary)
+	grow(t, large, smallBodyBytes)
 	closing(t, append(stalled, large)...)
 	for range 100 {
 		in, _ := arriving(b)
@@ -160,14 +160,14 @@ func TestAnOrdinaryBodyIsAlwaysLetIn(t *testing.T) {
 func TestLargeBodiesMakeRoomFirst(t *testing.T) {
 	const size = 16 << 20
 	b := newBodyBudget(size, 1000)
-	slow := hold(t, b, size/4/ordinary-2, ordinary)
+	slow := hold(t, b, size/4/smallBodyBytes-2, smallBodyBytes)
 	one, _ := arriving(b)
 	grow(t, one, maxBody)
 	two, _ := arriving(b)
-	grow(t, two, size*3/4-maxBody+2*ordinary)
+	grow(t, two, size*3/4-maxBody+2*smallBodyBytes)
 	closing(t, one, two)
 	in, _ := arriving(b)
-	grow(t, in, ordinary)
+	grow(t, in, smallBodyBytes)
 	if !one.isEvicted() || slices.ContainsFunc(slow, (*incoming).isEvicted) {
 		t.Errorf("the large one is evicted: %t; an ordinary one: %t", one.isEvicted(), slices.ContainsFunc(slow, (*incoming).isEvicted))
 	}
@@ -182,13 +182,13 @@ func TestALargeBodyWaitsForRoom(t *testing.T) {
 		t.Fatal(err)
 	}
 	two, _ := arriving(b)
-	grow(t, two, ordinary)
-	if err := two.grow(t.Context(), 1<<20); !errors.Is(err, errNoRoom) {
+	grow(t, two, smallBodyBytes)
+	if err := two.grow(t.Context(), 1<<20); !errors.Is(err, errNoMemory) {
 		t.Fatalf("room twice: %v", err)
 	}
 	two.close()
 	three, _ := arriving(b)
-	grow(t, three, ordinary)
+	grow(t, three, smallBodyBytes)
 	grown := make(chan error)
 	go func() { grown <- growing(t.Context(), three, 1<<20) }()
 	one.close()
@@ -225,8 +225,8 @@ func TestLargeBodiesDoNotBlockOneAnother(t *testing.T) {
 		callers.Go(func() {
 			for ctx.Err() == nil {
 				in, _ := arriving(b)
-				err := in.grow(ctx, ordinary)
-				for held := int64(ordinary); err == nil && held < 6<<20; held += 256 << 10 {
+				err := in.grow(ctx, smallBodyBytes)
+				for held := int64(smallBodyBytes); err == nil && held < 6<<20; held += 256 << 10 {
 					err = in.grow(ctx, 256<<10)
 				}
 				if err == nil && in.complete(true) == nil {
@@ -264,7 +264,7 @@ func TestBodyBudgetHolds(t *testing.T) {
 			})
 		}
 		callers.Wait()
-		if !b.total.TryAcquire(size) || !b.large.TryAcquire(size-size/keptFor) || b.arriving.Len() != 0 {
+		if !b.total.TryAcquire(size) || !b.large.TryAcquire(size-size/smallBodyShare) || b.arriving.Len() != 0 {
 			t.Errorf("not everything came back; %d bodies are still arriving", b.arriving.Len())
 		}
 	}
@@ -281,7 +281,7 @@ func (l *ledger) add(t *testing.T, held, large, size int64) {
 	defer l.mutex.Unlock()
 	l.held += held
 	l.large += large
-	if l.held > size || l.large > size-size/keptFor {
+	if l.held > size || l.large > size-size/smallBodyShare {
 		t.Errorf("%d bytes of %d are held, by large bodies %d", l.held, size, l.large)
 	}
 }
@@ -312,7 +312,7 @@ func (l *ledger) caller(t *testing.T, b *bodyBudget, random *rand.Rand, size int
 			}
 			return
 		}
-		beyond := max(held+n-ordinary, 0) - max(held-ordinary, 0)
+		beyond := max(held+n-smallBodyBytes, 0) - max(held-smallBodyBytes, 0)
 		l.add(t, n, beyond, size)
 		held, large, left = held+n, large+beyond, left-n
 		if random.IntN(20) == 0 {
@@ -338,7 +338,7 @@ func (l *ledger) caller(t *testing.T, b *bodyBudget, random *rand.Rand, size int
 func TestAnEvictedBodyGrowsNoMore(t *testing.T) {
 	b := newBodyBudget(0, 1)
 	evicted, _ := arriving(b)
-	grow(t, evicted, ordinary)
+	grow(t, evicted, smallBodyBytes)
 	arriving(b)
 	if err := evicted.grow(t.Context(), 1); !errors.Is(err, errEvicted) {
 		t.Errorf("got %v", err)

@@ -30,7 +30,7 @@ func TestABodyThatWaitsIsTreatedAsSuch(t *testing.T) {
 	}{
 		"a smaller one":            {2, 1, time.Hour, false, true},
 		"a larger one":             {1, 2, time.Hour, false, false},
-		"a smaller one, too early": {2, 1, sprint, false, false},
+		"a smaller one, too early": {2, 1, evictionGrace, false, false},
 		"one as large, and later":  {1, 1, time.Hour, false, true},
 		"one as large, but sooner": {1, 1, time.Hour, true, false},
 	} {

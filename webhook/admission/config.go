@@ -36,37 +36,33 @@ func (e *endpoint) readConfiguration(body []byte, o *Observation) (*decision.Req
 // check answers the review of a Guardrail, Exemption or Policy. Faults are answered with status 422, as the API
 // server does for its own kinds, so that kubectl prints each field on a line of its own.
 func (e *endpoint) check(ctx context.Context, body []byte, _ Decider, o *Observation) (*response, error) {
-	request, err := e.readConfiguration(body, o)
+	req, err := e.readConfiguration(body, o)
 	if err != nil {
 		return nil, err
 	}
-	checked, err := e.options.Config.Check(ctx, request)
+	checked, err := e.options.Config.Check(ctx, req)
 	if err != nil {
 		return nil, err
 	}
 	o.Verdict = decision.VerdictAllow
-	answer := allowed(request)
-	answer.Warnings = checked.Notes()
+	answer := allowed(req)
+	answer.Warnings = checked.LimitedWarnings()
 	if len(answer.Warnings) > 0 {
 		o.Verdict = decision.VerdictWarn
 	}
 	if len(checked.Faults) > 0 {
 		o.Verdict = decision.VerdictDeny
-		answer.Allowed = false
-		answer.Result = invalid(request, checked)
+		answer.refuse(http.StatusUnprocessableEntity, metav1.StatusReasonInvalid, checked.Refusal(req.Subject()), req, causesOf(checked))
 	}
 	return answer, nil
 }
 
-func invalid(request *decision.Request, checked *decision.Checked) *metav1.Status {
-	details := &metav1.StatusDetails{Name: request.Name, Group: request.Kind.Group, Kind: request.Kind.Kind}
+func causesOf(checked *decision.Checked) []metav1.StatusCause {
+	var causes []metav1.StatusCause
 	for _, fault := range checked.Shown() {
-		details.Causes = append(details.Causes, metav1.StatusCause{
+		causes = append(causes, metav1.StatusCause{
 			Type: metav1.CauseTypeFieldValueInvalid, Field: fault.Field, Message: fault.Reason,
 		})
 	}
-	return &metav1.Status{
-		Status: metav1.StatusFailure, Code: http.StatusUnprocessableEntity, Reason: metav1.StatusReasonInvalid,
-		Message: checked.Refusal(request.Subject()), Details: details,
-	}
+	return causes
 }

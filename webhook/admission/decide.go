@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/request"
 )
 
@@ -37,46 +36,22 @@ func (e *endpoint) decide(ctx context.Context, body []byte, decider Decider, o *
 	return validated(req, d)
 }
 
-// limitAnnotation is the key of the audit annotation for objects that were not inspected.
-const limitAnnotation = "request-limit"
-
-// oversized answers the review of an object that exceeds the limits of inspection: it denies the request if an
-// enforced policy applies to the object's kind and namespace.
+// oversized answers the review of an object that exceeds the limits of inspection.
 func (e *endpoint) oversized(ctx context.Context, limit *request.LimitError, decider Decider, o *Observation) (*response, error) {
-	request := limit.Request
-	if request == nil || request.UID == "" {
+	req := limit.Request
+	if req == nil || req.UID == "" {
 		return nil, tooLarge(limit)
 	}
-	o.Request, o.Verdict = request, decision.VerdictAllow
-	answer := allowed(request)
-	if e.origin == decision.OriginMutating {
-		// /validate reports it.
-		return answer, nil
-	}
-	if request.Operation != decision.Create && request.Operation != decision.Update {
-		return answer, nil
-	}
-	if request.Operation == decision.Update && pipeline.Unchanged(request) {
-		return answer, nil // otherwise the object could not lose its finalizers
-	}
-	mode, guardrails, err := decider.Strictest(ctx, request)
+	o.Request, o.Verdict = req, decision.VerdictAllow
+	d, err := decider.DecideOversized(ctx, limit)
 	if err != nil {
 		return nil, err
 	}
-	if mode == 0 {
-		return answer, nil
+	if len(d.Findings) == 0 {
+		return allowed(req), nil
 	}
-	wouldDenyBy, err := decider.WouldRefuse(ctx, request)
-	if err != nil {
-		return nil, err
-	}
-	finding := decision.Finding{
-		Policy: limitAnnotation, Guardrails: guardrails, Mode: mode, WouldDeny: len(wouldDenyBy) > 0, WouldDenyBy: wouldDenyBy,
-		Message: limit.Error() + ", more than policies inspect", Remediation: limit.Remediation(),
-	}
-	d := &decision.Decision{Verdict: mode.Verdict(), Findings: []decision.Finding{finding}}
 	o.Decision, o.Verdict = d, d.Verdict
-	return validated(request, d)
+	return validated(req, d)
 }
 
 var errNoDenial = errors.New("a decision denies, but none of its findings does")

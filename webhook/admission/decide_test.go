@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"taffrail.dev/test/golden"
+	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/request"
 )
@@ -189,27 +190,28 @@ func TestTooLargeOrTooDeep(t *testing.T) {
 	wide := body("Deployment", `{"spec":{"template":{"spec":{"containers":[{}`+strings.Repeat(",{}", request.MaxContainers)+`]}}}}`)
 	for name, c := range map[string]struct {
 		path, body string
-		mode       decision.Mode
+		mode       v1alpha1.Mode
+		policy     string
 		allowed    bool
 		warnings   int
 		notes      int
 	}{
-		"enforced, large": {"/validate", large, decision.ModeEnforce, false, 0, 1},
-		"enforced, deep":  {"/validate", deep, decision.ModeEnforce, false, 0, 1},
-		"enforced, wide":  {"/validate", wide, decision.ModeEnforce, false, 0, 1},
-		"warned":          {"/validate", large, decision.ModeWarn, true, 1, 1},
-		"audited":         {"/validate", large, decision.ModeAudit, true, 0, 1},
-		"not bound":       {"/validate", large, 0, true, 0, 0},
-		"mutating":        {"/mutate", large, decision.ModeEnforce, true, 0, 0},
+		"enforced, large": {"/validate", large, v1alpha1.ModeEnforce, "image-tag", false, 0, 1},
+		"enforced, deep":  {"/validate", deep, v1alpha1.ModeEnforce, "image-tag", false, 0, 1},
+		"enforced, wide":  {"/validate", wide, v1alpha1.ModeEnforce, "image-tag", false, 0, 1},
+		"warned":          {"/validate", large, v1alpha1.ModeWarn, "image-tag", true, 1, 1},
+		"audited":         {"/validate", large, v1alpha1.ModeAudit, "image-tag", true, 0, 1},
+		"not bound":       {"/validate", large, v1alpha1.ModeEnforce, "restricted-service-type", true, 0, 0},
+		"mutating":        {"/mutate", large, v1alpha1.ModeEnforce, "image-tag", true, 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := start(t, fake{strictest: func() (decision.Mode, []string, error) { return c.mode, []string{"chapter"}, nil }})
+			f := start(t, binding(t, c.mode, c.policy, plain{}))
 			r := f.reviewed(f.post(c.path, c.body))
 			if r.Allowed != c.allowed || len(r.Warnings) != c.warnings || len(r.AuditAnnotations) != c.notes {
 				t.Errorf("%+v", r)
 			}
 			if !c.allowed {
-				if r.Result.Code != http.StatusForbidden || !strings.HasPrefix(r.Result.Message, "Deployment eks-work/nginx is refused by ") {
+				if r.Result.Code != http.StatusForbidden || !strings.HasPrefix(r.Result.Message, "Deployment eks-work/nginx is denied by ") {
 					t.Errorf("%+v", r.Result)
 				}
 				checkGolden(t, strings.ReplaceAll(name, ", ", "_")+".txt", r.Result.Message)
@@ -226,8 +228,8 @@ func TestTooLargeToNameIsAnError(t *testing.T) {
 	}
 }
 
-func TestStrictestFails(t *testing.T) {
-	f := start(t, fake{strictest: func() (decision.Mode, []string, error) { return 0, nil, errors.New("no namespace") }})
+func TestOversizedFails(t *testing.T) {
+	f := start(t, binding(t, v1alpha1.ModeEnforce, "image-tag", silent{}))
 	a := f.post("/validate", body("Deployment", `{"a":"`+strings.Repeat("x", request.MaxBytes)+`"}`))
 	if a.status != http.StatusInternalServerError {
 		t.Errorf("HTTP %d: %s", a.status, a.text)

@@ -8,9 +8,9 @@
 //
 //	400, 405, 413, 415  no AdmissionReview, or one whose uid is unknown
 //	408                 the body did not arrive in time
-//	429 + Retry-After   more than MaxInFlight requests, or more than MaxInFlightBytes in their bodies,
-//	                    or a body that arrived more slowly than others while memory was short:
-//	                    the API server retries
+//	429 + Retry-After   more than MaxInFlight requests (slots.go), or more than MaxInFlightBytes in their
+//	                    bodies, or a body that arrived more slowly than others while memory was short
+//	                    (bodies.go): the API server retries
 //	503 + Retry-After   nothing compiled yet, or stopping: the API server retries
 //	500                 a defect in Taffrail; a policy that fails still leads to a decision
 //	504                 the deadline passed; no Retry-After, because no time is left

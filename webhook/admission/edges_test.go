@@ -97,7 +97,7 @@ func TestWhyABodyWasNotRead(t *testing.T) {
 	}{
 		"a deadline":  {context.DeadlineExceeded, http.StatusBadRequest, reasonUnreadable},
 		"cut off":     {errors.New("unexpected EOF"), http.StatusBadRequest, reasonUnreadable},
-		"no room":     {errNoRoom, http.StatusTooManyRequests, reasonShed},
+		"no room":     {errNoMemory, http.StatusTooManyRequests, reasonShed},
 		"evicted":     {errEvicted, http.StatusTooManyRequests, reasonEvicted},
 		"not in time": {fmt.Errorf("read tcp: %w", os.ErrDeadlineExceeded), http.StatusRequestTimeout, reasonSlow},
 	} {

@@ -3,10 +3,8 @@ package admission
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
-	"runtime"
 	"runtime/debug"
 	"strconv"
 	"sync/atomic"
@@ -49,8 +47,7 @@ type Decider interface {
 	ID() string
 	Snapshot() *config.Snapshot
 	Decide(context.Context, *decision.Request) (*decision.Decision, error)
-	Strictest(context.Context, *decision.Request) (decision.Mode, []string, error)
-	WouldRefuse(context.Context, *decision.Request) ([]string, error)
+	DecideOversized(context.Context, *request.LimitError) (*decision.Decision, error)
 	Relax(context.Context, *decision.Request, pipeline.Relaxers) (*decision.Decision, error)
 	RelaxOversized(*request.LimitError) *decision.Decision
 }
@@ -154,7 +151,7 @@ type endpoint struct {
 
 func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	o := &Observation{Path: e.path}
-	body, err := e.recovered(w, r, o)
+	body, err := e.answerOrRecover(w, r, o)
 	if e.phase.Load() != serving {
 		w.Header().Set("Connection", "close")
 	}
@@ -170,20 +167,15 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// recovered turns a panic into an error, because one object that triggers a defect must not end the requests of
+// answerOrRecover turns a panic into an error, because one object that triggers a defect must not end the requests of
 // everyone else.
-func (e *endpoint) recovered(w http.ResponseWriter, r *http.Request, o *Observation) (body []byte, err error) {
+func (e *endpoint) answerOrRecover(w http.ResponseWriter, r *http.Request, o *Observation) (body []byte, err error) {
 	defer func() {
 		cause := recover()
 		if cause == nil {
 			return
 		}
-		text := fmt.Sprintf("%T", cause)
-		// Runtime errors contain only types and indices. The message of any other panic might quote the object.
-		if defect, ok := cause.(runtime.Error); ok {
-			text = defect.Error()
-		}
-		e.options.Log.Error(errors.New(text), "A request panicked", append(o.fields(), "stack", string(debug.Stack()))...)
+		e.options.Log.Error(errors.New(decision.PanicText(cause)), "A request panicked", append(o.fields(), "stack", string(debug.Stack()))...)
 		err = &failure{status: http.StatusInternalServerError, reason: reasonPanic, text: "internal error: a defect in Taffrail, see its log"}
 	}()
 	return e.answer(w, r, o)

@@ -25,9 +25,8 @@ import (
 
 // fake is a Decider whose answers the test chooses.
 type fake struct {
-	decide    func(context.Context, *decision.Request) (*decision.Decision, error)
-	strictest func() (decision.Mode, []string, error)
-	relax     func(context.Context, *decision.Request, pipeline.Relaxers) (*decision.Decision, error)
+	decide func(context.Context, *decision.Request) (*decision.Decision, error)
+	relax  func(context.Context, *decision.Request, pipeline.Relaxers) (*decision.Decision, error)
 }
 
 func (fake) ID() string { return "abc123" }
@@ -38,12 +37,8 @@ func (f fake) Decide(ctx context.Context, r *decision.Request) (*decision.Decisi
 	return f.decide(ctx, r)
 }
 
-func (f fake) Strictest(context.Context, *decision.Request) (decision.Mode, []string, error) {
-	return f.strictest()
-}
-
-func (fake) WouldRefuse(context.Context, *decision.Request) ([]string, error) {
-	return nil, nil
+func (fake) DecideOversized(context.Context, *request.LimitError) (*decision.Decision, error) {
+	return &decision.Decision{Verdict: decision.VerdictAllow}, nil
 }
 
 func (f fake) Relax(ctx context.Context, r *decision.Request, relaxers pipeline.Relaxers) (*decision.Decision, error) {

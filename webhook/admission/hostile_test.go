@@ -45,7 +45,7 @@ func TestHostileObjectsAreRefusedWhereEnforcedAndElsewhereAdmittedWithAWarning(t
 						}
 					case r.Allowed != allowed:
 						t.Errorf("allowed is %v", r.Allowed)
-					case !allowed && (!strings.HasPrefix(r.Result.Message, "Deployment eks-work/nginx is refused by ") || !strings.Contains(r.Result.Message, test.says)):
+					case !allowed && (!strings.HasPrefix(r.Result.Message, "Deployment eks-work/nginx is denied by ") || !strings.Contains(r.Result.Message, test.says)):
 						t.Errorf("message %q", r.Result.Message)
 					case allowed && (len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0], test.says)):
 						t.Errorf("warnings %q", r.Warnings)

@@ -36,17 +36,36 @@ func newRealHandler(tb testing.TB, mode v1alpha1.Mode, facts pipeline.FactSource
 	for _, policy := range catalog.Policies() {
 		all.Spec.Policies = append(all.Spec.Policies, v1alpha1.PolicyBinding{Name: policy.ID})
 	}
-	snapshot, problems, err := config.Build(tb.Context(), catalog, config.Objects{Guardrails: []v1alpha1.Guardrail{all}})
-	if err != nil || len(problems) > 0 {
-		tb.Fatal(problems, err)
-	}
-	decider := pipeline.New(snapshot, facts, pipeline.Options{})
+	decider := newDecider(tb, catalog, all, facts)
 	r := realHandler{mux: http.NewServeMux(), log: &strings.Builder{}}
 	admission.New(admission.Options{
 		Current: func() admission.Decider { return decider },
 		Log:     funcr.New(func(_, args string) { r.log.WriteString(args) }, funcr.Options{Verbosity: 1}),
 	}).Register(r.mux)
 	return r
+}
+
+// newDecider returns the Decider of one Guardrail.
+func newDecider(tb testing.TB, catalog *rego.Catalog, guardrail v1alpha1.Guardrail, facts pipeline.FactSource) *pipeline.Decider {
+	tb.Helper()
+	snapshot, problems, err := config.Build(tb.Context(), catalog, config.Objects{Guardrails: []v1alpha1.Guardrail{guardrail}})
+	if err != nil || len(problems) > 0 {
+		tb.Fatal(problems, err)
+	}
+	return pipeline.New(snapshot, facts, pipeline.Options{})
+}
+
+// binding returns the Decider of a Guardrail named chapter that binds one policy of the library.
+func binding(tb testing.TB, mode v1alpha1.Mode, policy string, facts pipeline.FactSource) *pipeline.Decider {
+	tb.Helper()
+	catalog, err := rego.Load(policies.FS)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return newDecider(tb, catalog, v1alpha1.Guardrail{
+		ObjectMeta: metav1.ObjectMeta{Name: "chapter"},
+		Spec:       v1alpha1.GuardrailSpec{Mode: mode, Policies: []v1alpha1.PolicyBinding{{Name: policy}}},
+	}, facts)
 }
 
 // post returns the answer, and clears the log.

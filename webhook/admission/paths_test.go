@@ -79,7 +79,7 @@ func TestRelaxAnswersWhatIsDecided(t *testing.T) {
 			if r.Allowed != test.allowed || len(r.Warnings) != test.warnings {
 				t.Errorf("allowed: %v, warnings: %q", r.Allowed, r.Warnings)
 			}
-			if !r.Allowed && (r.Result.Code != http.StatusForbidden || r.Result.Details.Name != "nginx" || !strings.Contains(r.Result.Message, "alice may not relax") || len(r.Result.Details.Causes) != 1) {
+			if !r.Allowed && (r.Result.Code != http.StatusForbidden || r.Result.Details.Name != "nginx" || !strings.Contains(r.Result.Message, "alice is not permitted to relax") || len(r.Result.Details.Causes) != 1) {
 				t.Errorf("%+v", r.Result)
 			}
 			if got := f.metric("taffrail_requests_total", map[string]string{"path": "/relax", "operation": "UPDATE", "verdict": test.verdict}); got != 1 {

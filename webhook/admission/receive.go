@@ -20,10 +20,10 @@ const (
 	// defaultTimeout applies if the API server sends no timeout. It is also the default of timeoutSeconds in a
 	// webhook configuration.
 	defaultTimeout = 10 * time.Second
-	// longestTimeout is the maximum of timeoutSeconds.
-	longestTimeout = 30 * time.Second
-	// mostMargin limits the part of a timeout that is reserved for sending the answer.
-	mostMargin = 500 * time.Millisecond
+	// maxTimeout is the maximum of timeoutSeconds.
+	maxTimeout = 30 * time.Second
+	// maxMargin limits the part of a timeout that is reserved for sending the answer.
+	maxMargin = 500 * time.Millisecond
 
 	// bodyTimeout limits the time in which a body must arrive. drainTimeout limits it for a body that is
 	// discarded.
@@ -36,8 +36,8 @@ const (
 	// maxBody is one byte more than is decoded, so that a longer body can be distinguished from one of exactly
 	// MaxBytes.
 	maxBody = request.MaxBytes + 1
-	// firstRoom is what a body is charged as soon as its header has arrived.
-	firstRoom = 4 << 10
+	// firstCharge is what a body is charged as soon as its header has arrived.
+	firstCharge = 4 << 10
 )
 
 func checkHeader(r *http.Request) error {
@@ -66,8 +66,8 @@ func timeLeft(r *http.Request) time.Duration {
 	if err != nil || timeout <= 0 {
 		timeout = defaultTimeout
 	}
-	timeout = min(timeout, longestTimeout)
-	return timeout - min(timeout/10, mostMargin)
+	timeout = min(timeout, maxTimeout)
+	return timeout - min(timeout/10, maxMargin)
 }
 
 // bodyReader reads the body of a request, and records each step of it as progress.
@@ -105,7 +105,7 @@ func readBody(ctx context.Context, r *http.Request, in *incoming) ([]byte, error
 	switch {
 	case err == nil:
 		return body, nil
-	case errors.Is(err, errNoRoom):
+	case errors.Is(err, errNoMemory):
 		return nil, &failure{status: http.StatusTooManyRequests, reason: reasonShed, retry: true, text: "too many bytes in concurrent requests", err: err}
 	case errors.Is(err, errEvicted), in.isEvicted():
 		// It may be a request of the API server on a slow network.
@@ -123,7 +123,7 @@ func readAll(ctx context.Context, r *http.Request, in *incoming) ([]byte, error)
 	var body []byte
 	for {
 		if len(body) == cap(body) && len(body) < maxBody {
-			larger := max(2*cap(body), firstRoom)
+			larger := max(2*cap(body), firstCharge)
 			if announced := r.ContentLength; announced >= int64(len(body)) && announced < int64(larger) {
 				larger = int(announced) + 1 // one byte more, to read the EOF
 			}

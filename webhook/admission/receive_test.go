@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"taffrail.dev/webhook/admission"
+	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/decision"
 )
 
@@ -82,7 +83,7 @@ func TestTheSlowestCallerIsToldToTryAgain(t *testing.T) {
 
 // An endless body is read up to the largest legal size, and refused because of its size.
 func TestABodyWithoutEnd(t *testing.T) {
-	f := start(t, fake{strictest: func() (decision.Mode, []string, error) { return decision.ModeEnforce, []string{"chapter"}, nil }})
+	f := start(t, binding(t, v1alpha1.ModeEnforce, "image-tag", plain{}))
 	conn := f.begin("/validate", "Transfer-Encoding: chunked", "")
 	chunk := strings.Repeat("x", 64<<10)
 	go func() {

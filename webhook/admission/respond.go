@@ -21,19 +21,29 @@ func allowed(request *decision.Request) *response {
 // deny refuses the request with a message for people. For programs, the details have a cause for each finding
 // in the message.
 func (r *response) deny(text string, request *decision.Request, d *decision.Decision) {
-	details := &metav1.StatusDetails{Name: decision.RedactValue(request.Name), Group: request.Kind.Group, Kind: request.Kind.Kind}
+	var causes []metav1.StatusCause
 	for i := range d.Findings {
 		f := &d.Findings[i]
-		if f.Denies() && len(details.Causes) < decision.MaxFindings {
-			details.Causes = append(details.Causes, metav1.StatusCause{
+		if f.Denies() && len(causes) < decision.MaxFindings {
+			causes = append(causes, metav1.StatusCause{
 				Type: metav1.CauseType(f.Policy), Field: f.Path, Message: f.Headline(),
 			})
 		}
 	}
+	r.forbid(text, request, causes)
+}
+
+// forbid refuses the request because its author may not make it.
+func (r *response) forbid(text string, request *decision.Request, causes []metav1.StatusCause) {
+	r.refuse(http.StatusForbidden, metav1.StatusReasonForbidden, text, request, causes)
+}
+
+// refuse refuses the request with a message for people and causes for programs.
+func (r *response) refuse(code int32, reason metav1.StatusReason, text string, request *decision.Request, causes []metav1.StatusCause) {
 	r.Allowed = false
 	r.Result = &metav1.Status{
-		Status: metav1.StatusFailure, Code: http.StatusForbidden, Reason: metav1.StatusReasonForbidden,
-		Message: text, Details: details,
+		Status: metav1.StatusFailure, Code: code, Reason: reason, Message: text,
+		Details: &metav1.StatusDetails{Name: decision.RedactValue(request.Name), Group: request.Kind.Group, Kind: request.Kind.Kind, Causes: causes},
 	}
 }
 

@@ -1,4 +1,5 @@
-// Package audit evaluates the objects in a cluster as if they were created now, by no particular
-// user. It lists them page by page, so that memory use does not grow with the size of a
-// namespace.
+// Package audit decides the objects in a cluster as if they were created now, by no particular user.
+//
+// Objects reads them from the API server one at a time, as JSON, and Scanner decides each before it
+// reads the next one: memory does not grow with the number of objects.
 package audit

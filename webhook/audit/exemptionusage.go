@@ -10,7 +10,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"taffrail.dev/webhook/config"
-	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/rego"
 )
@@ -92,17 +91,20 @@ func kindsOf(exemptions config.Exemptions, catalog *rego.Catalog) map[schema.Gro
 }
 
 func (s *Scanner) count(ctx context.Context, snapshot *config.Snapshot, mapping *meta.RESTMapping, covering config.Exemptions, counts map[string]*ExemptionUsage) error {
+	if _, bound := TargetOf(snapshot, mapping.GroupVersionKind.GroupKind()); !bound {
+		return nil
+	}
 	undecided := 0
-	apart := uncoveredPolicies(covering, mapping.GroupVersionKind.GroupKind(), snapshot.Catalog())
 	decider := pipeline.New(snapshot, s.Facts, pipeline.Options{})
 	for _, namespace := range namespacesOf(covering, mapping.Scope) {
-		failed, err := s.Scan(ctx, decider, mapping.GroupVersionKind, namespace, len(apart) > 0, func(d *decision.Decision, made bool) {
+		err := s.Scan(ctx, decider, Selection{Mapping: mapping, Namespace: namespace}, func(scanned *Scanned) {
+			if scanned.Err != nil {
+				undecided++
+				return
+			}
 			seen := map[string]bool{}
-			for i := range d.Findings {
-				if made && !slices.Contains(apart, d.Findings[i].Policy) {
-					continue
-				}
-				for _, name := range d.Findings[i].Exemptions {
+			for i := range scanned.Decision.Findings {
+				for _, name := range scanned.Decision.Findings[i].Exemptions {
 					count, asked := counts[name]
 					if !asked {
 						continue
@@ -118,27 +120,11 @@ func (s *Scanner) count(ctx context.Context, snapshot *config.Snapshot, mapping 
 		if err != nil {
 			return err
 		}
-		undecided += failed
 	}
 	if undecided > 0 {
 		return errUndecided
 	}
 	return nil
-}
-
-// uncoveredPolicies returns the policies of the Exemptions that have to evaluate objects of a kind
-// even if a controller made them: the policies do not apply to the kinds that carry the
-// templates.
-func uncoveredPolicies(exemptions config.Exemptions, kind schema.GroupKind, catalog *rego.Catalog) (ids []string) {
-	for _, e := range exemptions {
-		for _, id := range e.Policies {
-			policy, known := catalog.Policy(id)
-			if known && slices.ContainsFunc(policy.Uncovered(), func(u rego.Uncovered) bool { return u.Kind == kind }) {
-				ids = append(ids, id)
-			}
-		}
-	}
-	return ids
 }
 
 // namespacesOf returns the namespaces to list. A single "" stands for all namespaces, or for

@@ -2,28 +2,22 @@ package audit_test
 
 import (
 	"context"
-	"fmt"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/fake"
-	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"taffrail.dev/policies"
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/audit"
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/rego"
 )
 
@@ -54,6 +48,10 @@ func exempting(t *testing.T, specs map[string]v1alpha1.ExemptionSpec) *config.Sn
 		t.Fatal(problems, err)
 	}
 	return snapshot
+}
+
+func newDecider(snapshot *config.Snapshot) *pipeline.Decider {
+	return pipeline.New(snapshot, nothing{}, pipeline.Options{})
 }
 
 func pod(namespace, name, image string, owner *metav1.OwnerReference) *corev1.Pod {
@@ -87,21 +85,8 @@ func TestCountExcuses(t *testing.T) {
 		pod("legacy", "of-a-replicaset", "nginx", owner("apps/v1", "ReplicaSet")), pod("legacy", "of-an-operator", "nginx", owner("example.com/v1", "Thing")),
 		pod("legacy", "mirror", "nginx", owner("v1", "Node")), pod("other", "c", "nginx", nil),
 	}
-	var lists []string
-	reader := fake.NewClientBuilder().WithScheme(scheme.Scheme).WithObjects(objects...).WithInterceptorFuncs(interceptor.Funcs{
-		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
-			o := (&client.ListOptions{}).ApplyOptions(opts)
-			kind := strings.TrimSuffix(list.GetObjectKind().GroupVersionKind().Kind, "List")
-			lists = append(lists, kind+" in "+o.Namespace)
-			if kind == "Secret" {
-				return apierrors.NewForbidden(schema.GroupResource{Resource: "secrets"}, "", nil)
-			}
-			if o.Limit == 0 {
-				t.Error("the list has no limit")
-			}
-			return c.List(ctx, list, opts...)
-		},
-	}).Build()
+	server := &api{objects: map[string][]client.Object{"/pods": objects}, forbidden: "/secrets"}
+	scanner := &audit.Scanner{Objects: server.start(t, audit.ObjectsOptions{Pages: true}), Facts: nothing{}}
 	snapshot := exempting(t, map[string]v1alpha1.ExemptionSpec{
 		"legacy":    {Policies: []string{"image-tag"}, Namespaces: []string{"legacy"}, Kinds: []string{"Pod"}},
 		"container": {Policies: []string{"image-tag"}, Namespaces: []string{"legacy", "other"}, Kinds: []string{"Pod"}, Containers: []string{"main"}},
@@ -110,7 +95,6 @@ func TestCountExcuses(t *testing.T) {
 		"unmapped":  {Policies: []string{"cronjob-schedule"}, Namespaces: []string{"legacy"}},
 		"injection": {Policies: []string{"inject-resources"}, Namespaces: []string{"legacy"}, Kinds: []string{"Pod"}},
 	})
-	scanner := &audit.Scanner{Reader: reader, Facts: nothing{}}
 	got, err := scanner.CountExemptionUsage(t.Context(), snapshot, snapshot.Exemptions(), mapper())
 	if err != nil {
 		t.Fatal(err)
@@ -127,59 +111,11 @@ func TestCountExcuses(t *testing.T) {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 	times := map[string]int{}
-	for _, list := range lists {
+	for _, list := range server.asked() {
 		if times[list]++; times[list] > 1 {
 			t.Errorf("%s was listed twice", list)
 		}
 	}
-}
-
-// Pages are read one after another, and all Exemptions share the same read.
-func TestScanReadsPages(t *testing.T) {
-	pages := 0
-	reader := fake.NewClientBuilder().WithScheme(scheme.Scheme).WithInterceptorFuncs(interceptor.Funcs{
-		List: func(_ context.Context, _ client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
-			o := (&client.ListOptions{}).ApplyOptions(opts)
-			if o.Namespace != "" || o.Continue != fmt.Sprint(pages) && pages > 0 {
-				t.Errorf("page %d is asked for with %+v", pages, o)
-			}
-			pages++
-			items := []any{}
-			for i := range 3 {
-				items = append(items, map[string]any{
-					"apiVersion": "v1", "kind": "Pod", "metadata": map[string]any{"namespace": "n", "name": fmt.Sprint(pages, "-", i)},
-					"spec": map[string]any{"containers": []any{map[string]any{"name": "main", "image": "nginx"}}},
-				})
-			}
-			next := ""
-			if pages < 4 {
-				next = fmt.Sprint(pages)
-			}
-			list.SetContinue(next)
-			return setItems(list, items)
-		},
-	}).Build()
-	snapshot := exempting(t, map[string]v1alpha1.ExemptionSpec{"all": {Policies: []string{"image-tag"}, Namespaces: []string{"*"}, Kinds: []string{"Pod"}}})
-	got, err := (&audit.Scanner{Reader: reader, Facts: nothing{}}).CountExemptionUsage(t.Context(), snapshot, snapshot.Exemptions(), mapper())
-	if err != nil || pages != 4 {
-		t.Fatal(pages, err)
-	}
-	if diff := cmp.Diff(map[string]*audit.ExemptionUsage{"all": {Findings: 12, Objects: 12}}, got); diff != "" {
-		t.Error(diff)
-	}
-}
-
-func setItems(list client.ObjectList, items []any) error {
-	all, ok := list.(*unstructured.UnstructuredList)
-	if !ok {
-		return fmt.Errorf("the list is a %T", list)
-	}
-	all.Items = nil
-	for _, item := range items {
-		object, _ := item.(map[string]any)
-		all.Items = append(all.Items, unstructured.Unstructured{Object: object})
-	}
-	return nil
 }
 
 // If a Policy covers Pods but not the kinds that create them, Pods are not counted as their template: an
@@ -207,10 +143,11 @@ func TestPodsAreCountedWhereNoTemplateStandsForThem(t *testing.T) {
 		if err != nil || len(problems) > 0 {
 			t.Fatal(problems, err)
 		}
-		reader := fake.NewClientBuilder().WithScheme(scheme.Scheme).WithObjects(
+		server := &api{objects: map[string][]client.Object{"/pods": {
 			pod("legacy", "bare", "nginx", nil), pod("legacy", "made", "nginx", owner("apps/v1", "ReplicaSet")),
-		).Build()
-		got, err := (&audit.Scanner{Reader: reader, Facts: nothing{}}).CountExemptionUsage(t.Context(), snapshot, snapshot.Exemptions(), mapper())
+		}}}
+		scanner := &audit.Scanner{Objects: server.start(t, audit.ObjectsOptions{}), Facts: nothing{}}
+		got, err := scanner.CountExemptionUsage(t.Context(), snapshot, snapshot.Exemptions(), mapper())
 		if err != nil || got["e"].Objects != want {
 			t.Errorf("%s: counted %+v, want %d; %v", rule, got["e"], want, err)
 		}

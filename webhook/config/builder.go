@@ -77,7 +77,7 @@ func (b *Builder) Build(ctx context.Context, objects Objects) (*Snapshot, []Prob
 	}
 	return &Snapshot{
 		id: configurationID(&objects), catalog: policies.Catalog, guardrails: made.set, exemptions: made.exemptions, program: program, bindings: bindings,
-		versions: versions, parameters: made.encodedParameters(),
+		versions: versions, parameters: made.encodedParameters(), keys: made.keys, sources: policySources(objects.Policies),
 	}, made.problems, nil
 }
 
@@ -127,6 +127,15 @@ func configurationID(o *Objects) string {
 		_ = encoder.Encode([]any{KindPolicy, o.Policies[i].Name, o.Policies[i].Spec, last})
 	}
 	return hex.EncodeToString(hash.Sum(nil))[:12]
+}
+
+// policySources returns a hash of what is compiled of each Policy, by name.
+func policySources(policies []v1alpha1.Policy) map[string]string {
+	sources := make(map[string]string, len(policies))
+	for i := range policies {
+		sources[policies[i].Name] = configurationID(&Objects{Policies: policies[i : i+1]})
+	}
+	return sources
 }
 
 // build is the state of one Builder.Build.

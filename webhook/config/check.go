@@ -2,6 +2,7 @@ package config
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	apivalidation "k8s.io/apimachinery/pkg/api/validation"
@@ -21,10 +22,10 @@ func checkCoverage(g *v1alpha1.Guardrail, spec *field.Path) field.ErrorList {
 	return append(errs, checkSelector(g.Spec.NamespaceSelector, spec.Child("namespaceSelector"))...)
 }
 
-// checkExceptions checks what a Guardrail excludes. Its bindings stay in force despite errors
+// checkExclusions checks what a Guardrail excludes. Its bindings stay in force despite errors
 // there.
-func checkExceptions(g *v1alpha1.Guardrail, spec *field.Path) field.ErrorList {
-	errs := append(checkNames(g, spec), checkSelectorSize(g.Spec.NamespaceSelector, spec.Child("namespaceSelector"))...)
+func checkExclusions(g *v1alpha1.Guardrail, spec *field.Path) field.ErrorList {
+	errs := append(checkListSizes(g, spec), checkSelectorSize(g.Spec.NamespaceSelector, spec.Child("namespaceSelector"))...)
 	errs = append(errs, checkNamespaces(g.Spec.ExcludeNamespaces, spec.Child("excludeNamespaces"))...)
 	switch g.Spec.Existing {
 	case "", v1alpha1.ExistingTolerate, v1alpha1.ExistingEnforce:
@@ -122,4 +123,11 @@ func checkSet(members []string, at *field.Path) (errs field.ErrorList) {
 		seen[member] = true
 	}
 	return errs
+}
+
+func required(text string, at *field.Path, why string) field.ErrorList {
+	if strings.TrimSpace(text) == "" {
+		return field.ErrorList{field.Required(at, why)}
+	}
+	return nil
 }

@@ -15,7 +15,7 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// testCatalog returns a catalogue with two policies in place of the library.
+// testCatalog returns a catalog with two policies in place of the library.
 func testCatalog(t *testing.T) *rego.Catalog {
 	t.Helper()
 	policy := func(id, mode, parameters string) *fstest.MapFile {
@@ -154,7 +154,7 @@ g.yaml:4: spec.policies: Required value: a Guardrail needs at least one policy`}
 		{"modes", "mode: deny\n  policies:\n  - {name: require-probes, mode: Warn}", `g.yaml:5: spec.mode: Unsupported value: "deny": supported values: "enforce", "warn", "audit"
 g.yaml:7: spec.policies[0].mode: Unsupported value: "Warn": supported values: "enforce", "warn", "audit"`},
 		{"an unknown policy", "mode: warn\n  policies:\n  - name: requires-probe", `g.yaml:7: spec.policies[0].name: Invalid value: "requires-probe": there is no policy with this id, did you mean "require-probes"?`},
-		{"a policy like no other", "mode: warn\n  policies:\n  - name: colour", `g.yaml:7: spec.policies[0].name: Invalid value: "colour": there is no policy with this id`},
+		{"a policy like no other", "mode: warn\n  policies:\n  - name: color", `g.yaml:7: spec.policies[0].name: Invalid value: "color": there is no policy with this id`},
 		{"a policy without a name", "mode: warn\n  policies: [{mode: warn}]", "g.yaml:6: spec.policies[0].name: Required value: the id of a policy, as `taffrail policies list` prints it"},
 		{"parameters of the wrong type", "mode: warn\n  policies:\n  - name: restricted-service-type\n    parameters:\n      types: [NodePort, Nope]\n      most: x",
 			`g.yaml:10: spec.policies[0].parameters.most: Invalid value: "x": must be of type integer: "string"

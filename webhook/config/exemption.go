@@ -63,12 +63,12 @@ func (all Exemptions) For(r *decision.Request, now time.Time) Exemptions {
 }
 
 // Exempting returns the names of the Exemptions that each cover a policy's finding in a container
-// ("" for a finding in no container) and that the Guardrail honours. Exemptions are never
+// ("" for a finding in no container) and that the Guardrail honors. Exemptions are never
 // combined: a finding that two of them cover in part is not exempt. The receiver must come from
 // For.
 func (all Exemptions) Exempting(g *Guardrail, policy, container string) (names []string) {
 	for _, e := range all {
-		if !slices.Contains(e.Policies, policy) || !g.honours(e, policy, e.At) {
+		if !slices.Contains(e.Policies, policy) || !g.honors(e, policy, e.At) {
 			continue
 		}
 		if len(e.Containers) == 0 || container != "" && slices.ContainsFunc(e.Containers, func(p string) bool { return matches(p, container) }) {
@@ -83,14 +83,14 @@ func (e *Exemption) covers(r *decision.Request) bool {
 }
 
 func (e *Exemption) coversNamespace(r *decision.Request) bool {
-	if slices.Contains(e.Namespaces, AnyNamespace) {
-		return true
+	if r.IsNamespace() {
+		return e.coversNamespaceNamed(r.Name)
 	}
-	namespace := r.Namespace.Name
-	if r.Kind.GroupKind() == (schema.GroupKind{Kind: "Namespace"}) {
-		namespace = r.Name
-	}
-	return namespace != "" && slices.Contains(e.Namespaces, namespace)
+	return e.coversNamespaceNamed(r.Namespace.Name)
+}
+
+func (e *Exemption) coversNamespaceNamed(name string) bool {
+	return slices.Contains(e.Namespaces, AnyNamespace) || name != "" && slices.Contains(e.Namespaces, name)
 }
 
 // CoversKind reports whether the Exemption matches objects of a kind.

@@ -65,7 +65,7 @@ func TestExemptionIsAbout(t *testing.T) {
 	}
 }
 
-// Duplicates of an Exemption together excuse no more than one of them.
+// Duplicates of an Exemption together exempt no more than one of them.
 func TestExemptionsAreNotCombined(t *testing.T) {
 	all := config.Exemptions{
 		{Name: "a", Policies: []string{"image-tag"}, Containers: []string{"app"}},

@@ -40,18 +40,18 @@ func (g *Guardrail) explainBindings(explained *decision.GuardrailExplanation, r 
 		}
 		explained.Bindings = append(explained.Bindings, decision.BindingExplanation{
 			Policy: b.Policy.ID, Mode: capMode(maxMode, b.Mode), Bound: b.Mode, Pinned: b.ModePinned,
-			Exemptions: exemptions.honouredBy(g, b.Policy.ID),
+			Exemptions: exemptions.honoredBy(g, b.Policy.ID),
 		})
 	}
 	slices.Sort(explained.OtherKinds)
 	explained.OtherKinds = slices.Compact(explained.OtherKinds)
 }
 
-// honouredBy returns the names of the Exemptions from a policy that the Guardrail honours,
+// honoredBy returns the names of the Exemptions from a policy that the Guardrail honors,
 // whatever containers they are restricted to. The receiver must come from For.
-func (all Exemptions) honouredBy(g *Guardrail, policy string) (names []string) {
+func (all Exemptions) honoredBy(g *Guardrail, policy string) (names []string) {
 	for _, e := range all {
-		if slices.Contains(e.Policies, policy) && g.honours(e, policy, e.At) {
+		if slices.Contains(e.Policies, policy) && g.honors(e, policy, e.At) {
 			names = append(names, e.Name)
 		}
 	}
@@ -112,17 +112,17 @@ func (all Exemptions) Explain(r *decision.Request, guardrails Guardrails, now ti
 
 // explainPolicies completes the explanation of an Exemption that matches the request.
 func explainPolicies(x *decision.ExemptionExplanation, e *Exemption, r *decision.Request, guardrails Guardrails, now time.Time) {
-	bound, honoured := map[string]bool{}, map[string]bool{}
+	bound, honored := map[string]bool{}, map[string]bool{}
 	for _, binding := range guardrails.Resolve(r, 0) {
 		bound[binding.Policy.ID] = true
-		honoured[binding.Policy.ID] = honoured[binding.Policy.ID] || binding.Guardrail.honours(e, binding.Policy.ID, now)
+		honored[binding.Policy.ID] = honored[binding.Policy.ID] || binding.Guardrail.honors(e, binding.Policy.ID, now)
 	}
 	var unbound, refused []string
 	for _, policy := range e.Policies {
 		switch {
 		case !bound[policy]:
 			unbound = append(unbound, policy)
-		case !honoured[policy]:
+		case !honored[policy]:
 			refused = append(refused, policy)
 		default:
 			x.Policies = append(x.Policies, policy)
@@ -134,7 +134,7 @@ func explainPolicies(x *decision.ExemptionExplanation, e *Exemption, r *decision
 		reasons = append(reasons, "no Guardrail binds "+strings.Join(unbound, ", ")+" for the object")
 	}
 	if len(refused) > 0 {
-		reasons = append(reasons, "no Guardrail honours it for "+strings.Join(refused, ", "))
+		reasons = append(reasons, "no Guardrail honors it for "+strings.Join(refused, ", "))
 	}
 	x.Reason = strings.Join(reasons, "; ")
 }

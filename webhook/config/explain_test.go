@@ -82,7 +82,7 @@ func TestExplainedExemption(t *testing.T) {
 		"its namespaces do not include shop":        func(e *Exemption) { e.Namespaces = []string{"other"} },
 		"its kinds do not include Deployment":       func(e *Exemption) { e.Kinds = []Kind{{GroupKind: schema.GroupKind{Kind: "Pod"}}} },
 		"its names do not match web":                func(e *Exemption) { e.Names = []string{"legacy-*"} },
-		"no Guardrail honours it for never":         func(e *Exemption) { e.Policies = []string{"never"} },
+		"no Guardrail honors it for never":          func(e *Exemption) { e.Policies = []string{"never"} },
 		"no Guardrail binds unbound for the object": func(e *Exemption) { e.Policies = []string{"unbound"} },
 	} {
 		e := base

@@ -6,7 +6,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
 	"taffrail.dev/webhook/api/v1alpha1"
@@ -96,13 +95,19 @@ func (s Guardrails) Resolve(r *decision.Request, maxMode decision.Mode) []Applie
 			if !slices.Contains(b.Policy.Kinds, kind) {
 				continue
 			}
-			if maxMode != 0 {
-				b.Mode = min(b.Mode, maxMode)
-			}
+			b.Mode = capMode(maxMode, b.Mode)
 			bindings = append(bindings, AppliedBinding{Binding: b, Guardrail: g, Uncertain: !certain})
 		}
 	}
 	return bindings
+}
+
+// capMode returns the mode, capped at maxMode; 0 means no cap.
+func capMode(maxMode, mode decision.Mode) decision.Mode {
+	if maxMode == 0 {
+		return mode
+	}
+	return min(mode, maxMode)
 }
 
 // selects reports whether the Guardrail selects the request's namespace, and whether that is
@@ -114,7 +119,7 @@ func (g *Guardrail) selects(r *decision.Request) (matches, certain bool) {
 
 // selectedNamespace returns the namespace that selectors are compared with.
 func selectedNamespace(r *decision.Request) decision.Namespace {
-	if r.Kind.GroupKind() == (schema.GroupKind{Kind: "Namespace"}) {
+	if r.IsNamespace() {
 		return NamespaceOf(r.Name, r.Object)
 	}
 	return r.Namespace
@@ -174,8 +179,7 @@ func NamespaceOf(name string, object map[string]any) decision.Namespace {
 }
 
 func objectLabels(object map[string]any) map[string]string {
-	metadata, _ := object["metadata"].(map[string]any)
-	values, _ := metadata["labels"].(map[string]any)
+	values := decision.MapAt(object, "metadata", "labels")
 	found := make(map[string]string, len(values))
 	for name, value := range values {
 		if text, ok := value.(string); ok {
@@ -183,4 +187,14 @@ func objectLabels(object map[string]any) map[string]string {
 		}
 	}
 	return found
+}
+
+// ToleratesExisting reports whether the Guardrail tolerates existing violations, and injects
+// only into Pods whose template was written while it enforced the injection.
+func (g *Guardrail) ToleratesExisting() bool { return g.tolerateExisting }
+
+// Covers reports whether the Guardrail selects a namespace, or may select it.
+func (g *Guardrail) Covers(namespace decision.Namespace) bool {
+	matches, _ := g.selectsNamespace(namespace)
+	return matches
 }

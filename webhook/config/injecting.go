@@ -24,7 +24,7 @@ func (s *Snapshot) Injecting(maxMode decision.Mode) map[string][]Injecting {
 	for _, g := range s.guardrails {
 		for i := range g.Bindings {
 			b := &g.Bindings[i]
-			if b.Policy.Mutates && b.Mode == decision.ModeEnforce && (maxMode == 0 || maxMode == decision.ModeEnforce) {
+			if b.Policy.Mutates && capMode(maxMode, b.Mode) == decision.ModeEnforce {
 				all[g.Name] = append(all[g.Name], Injecting{Policy: b.Policy.ID, Parameters: s.parameters[b.Instance]})
 			}
 		}
@@ -60,14 +60,13 @@ func (b *build) periods(g *v1alpha1.Guardrail) []InjectionPeriod {
 		if !known || !policy.Mutates || kjson.UnmarshalCaseSensitivePreserveInts(recorded.Parameters.Raw, &parameters) != nil {
 			continue
 		}
-		// json.Marshal sorts the names, so the key equals the one that resolve computes.
-		text, err := json.Marshal(parameters)
+		key, err := instanceKey(policy.ID, parameters)
 		if err != nil {
 			continue
 		}
 		period := InjectionPeriod{
 			Policy: policy.ID, Since: recorded.Since.Time,
-			Instance: b.instance(&ResolvedBinding{Policy: policy, Parameters: parameters, Key: policy.ID + " " + string(text)}),
+			Instance: b.instance(&ResolvedBinding{Policy: policy, Parameters: parameters, Key: key}),
 		}
 		if recorded.Until != nil {
 			period.Until = recorded.Until.Time

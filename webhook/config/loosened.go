@@ -114,7 +114,7 @@ func (l *Loosened) Describe() string {
 	}
 	policies := strings.Join(l.Policies, ", ")
 	if l.Guardrail == "" {
-		return where + ", no Guardrail binds " + policies + " yet, and the Exemption would apply to any that does so later"
+		return where + ", no Guardrail binds " + policies + " yet, and the Exemption would apply to any Guardrail that binds them later"
 	}
 	return where + ", Guardrail " + l.Guardrail + " would no longer apply " + policies
 }

@@ -124,7 +124,7 @@ func TestWhatAnExemptionLoosens(t *testing.T) {
 	}
 }
 
-// If nothing is loosened, then nothing is newly excused, for any object, container and time.
+// If nothing is loosened, then nothing is newly exempted, for any object, container and time.
 func TestWhatNeedsNoRightExcusesNoMore(t *testing.T) {
 	check := func(t *rapid.T) {
 		text := rapid.StringMatching(`[ab*]{0,4}`)
@@ -177,7 +177,7 @@ func TestWhatNeedsNoRightExcusesNoMore(t *testing.T) {
 	property.Check(t, check)
 }
 
-// A Guardrail honours an Exemption for a limited time from its creation, and for some policies not at all.
+// A Guardrail honors an Exemption for a limited time from its creation, and for some policies not at all.
 func TestGuardrailsLimitExemptions(t *testing.T) {
 	created := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
 	hour := &v1alpha1.ExemptionLimits{MaxDuration: "1h", Never: []string{"b"}}

@@ -26,7 +26,7 @@ type Loss struct {
 
 // Losses returns the bindings that a namespace loses by a change of labels, with modes capped
 // at maxMode; 0 means no cap. A binding is not lost if another Guardrail that selects the
-// namespace afterwards binds the same policy with the same parameters at least as strictly:
+// namespace afterward binds the same policy with the same parameters at least as strictly:
 // with no weaker mode, no more tolerance of existing violations, and no additional trusted
 // writers.
 //
@@ -46,6 +46,7 @@ func (s Guardrails) Losses(before, after decision.Namespace, maxMode decision.Mo
 			continue
 		}
 		loss := Loss{Guardrail: g.Name, Labels: labelsChanged(g.selector, before, after)}
+		var lost Strictest
 		if g.Covers(after) {
 			loss.Unsent = true
 			for _, selector := range unsent {
@@ -56,12 +57,12 @@ func (s Guardrails) Losses(before, after decision.Namespace, maxMode decision.Mo
 		}
 		for _, b := range g.Bindings {
 			if mode := capMode(maxMode, b.Mode); !selecting.bindsAsStrictly(g, b, mode, maxMode) {
-				loss.add(b.Policy.ID, mode)
+				lost.Add(mode, b.Policy.ID)
 			}
 		}
-		if loss.Mode > 0 {
-			slices.Sort(loss.Policies)
-			loss.Policies = slices.Compact(loss.Policies)
+		if lost.Mode > 0 {
+			slices.Sort(lost.Names)
+			loss.Mode, loss.Policies = lost.Mode, lost.Names
 			losses = append(losses, loss)
 		}
 	}
@@ -71,28 +72,16 @@ func (s Guardrails) Losses(before, after decision.Namespace, maxMode decision.Mo
 // Oversized returns the greatest possible loss if a namespace's labels cannot be read: the
 // strictest mode of all Guardrails that do not exclude the namespace, and the Guardrails that
 // bind under it.
-func (s Guardrails) Oversized(name string, maxMode decision.Mode) (strictest decision.Mode, guardrails []string) {
+func (s Guardrails) Oversized(name string, maxMode decision.Mode) (strictest Strictest) {
 	for _, g := range s {
 		if slices.Contains(g.exclude, name) {
 			continue
 		}
 		for _, b := range g.Bindings {
-			mode := capMode(maxMode, b.Mode)
-			if mode > strictest {
-				strictest, guardrails = mode, nil
-			}
-			if mode == strictest && !slices.Contains(guardrails, g.Name) {
-				guardrails = append(guardrails, g.Name)
-			}
+			strictest.Add(capMode(maxMode, b.Mode), g.Name)
 		}
 	}
-	return strictest, guardrails
-}
-
-// Covers reports whether the Guardrail selects a namespace, or may select it.
-func (g *Guardrail) Covers(namespace decision.Namespace) bool {
-	matches, _ := g.selectsNamespace(namespace)
-	return matches
+	return strictest
 }
 
 // bindsAsStrictly reports whether one of the Guardrails binds b's policy as strictly as from
@@ -111,15 +100,6 @@ func trustsNoMore(a, than v1alpha1.TrustedWriters) bool {
 		return func(name string) bool { return !slices.Contains(all, name) }
 	}
 	return !slices.ContainsFunc(a.Users, outside(than.Users)) && !slices.ContainsFunc(a.Groups, outside(than.Groups))
-}
-
-func (l *Loss) add(policy string, mode decision.Mode) {
-	if mode > l.Mode {
-		l.Mode, l.Policies = mode, nil
-	}
-	if mode == l.Mode {
-		l.Policies = append(l.Policies, policy)
-	}
 }
 
 // deselecting returns the selectors that match a namespace before the change and not after it.
@@ -145,11 +125,4 @@ func labelsChanged(selector labels.Selector, before, after decision.Namespace) [
 	}
 	slices.Sort(changed)
 	return slices.Compact(changed)
-}
-
-func capMode(maxMode, mode decision.Mode) decision.Mode {
-	if maxMode == 0 {
-		return mode
-	}
-	return min(mode, maxMode)
 }

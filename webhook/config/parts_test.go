@@ -15,10 +15,10 @@ import (
 
 func TestWhatIsLoosenedIsDescribed(t *testing.T) {
 	for want, l := range map[string]config.Loosened{
-		"in namespace shop, Guardrail g would no longer apply a, b":                                               {Guardrail: "g", Namespace: "shop", Policies: []string{"a", "b"}},
-		"in every namespace, Guardrail g would no longer apply a":                                                 {Guardrail: "g", Policies: []string{"a"}},
-		"in namespace shop, no Guardrail binds a, b yet, and the Exemption would apply to any that does so later": {Namespace: "shop", Policies: []string{"a", "b"}},
-		"in every namespace, no Guardrail binds a yet, and the Exemption would apply to any that does so later":   {Policies: []string{"a"}},
+		"in namespace shop, Guardrail g would no longer apply a, b":                                                            {Guardrail: "g", Namespace: "shop", Policies: []string{"a", "b"}},
+		"in every namespace, Guardrail g would no longer apply a":                                                              {Guardrail: "g", Policies: []string{"a"}},
+		"in namespace shop, no Guardrail binds a, b yet, and the Exemption would apply to any Guardrail that binds them later": {Namespace: "shop", Policies: []string{"a", "b"}},
+		"in every namespace, no Guardrail binds a yet, and the Exemption would apply to any Guardrail that binds them later":   {Policies: []string{"a"}},
 	} {
 		if got := l.Describe(); got != want {
 			t.Errorf("got %s", got)

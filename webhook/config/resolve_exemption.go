@@ -19,7 +19,7 @@ const expiryHint = "write the last day, such as 2027-01-31, or the exact end, su
 // maxPattern is the maximum length of an object name.
 const maxPattern = 253
 
-// ResolveExemption validates an Exemption against the catalogue of policies. It returns nil if
+// ResolveExemption validates an Exemption against the catalog of policies. It returns nil if
 // any restriction of what the Exemption matches is invalid, because a typing error must never
 // widen an Exemption. Policies that do not exist are left out.
 func ResolveExemption(e *v1alpha1.Exemption, catalog *rego.Catalog) (*Exemption, field.ErrorList) {
@@ -86,7 +86,7 @@ func exemptedKinds(texts []string, catalog *rego.Catalog, at *field.Path) (kinds
 	return kinds, errs
 }
 
-// kindNames returns the kinds of the catalogue's policies, with and without group, sorted.
+// kindNames returns the kinds of the catalog's policies, with and without group, sorted.
 func kindNames(catalog *rego.Catalog) (names []string) {
 	for _, policy := range catalog.Policies() {
 		for _, kind := range policy.Kinds {
@@ -129,13 +129,6 @@ func checkPatterns(patterns []string, at *field.Path) field.ErrorList {
 		}
 	}
 	return errs
-}
-
-func required(text string, at *field.Path, why string) field.ErrorList {
-	if strings.TrimSpace(text) == "" {
-		return field.ErrorList{field.Required(at, why)}
-	}
-	return nil
 }
 
 // expiry returns the end of the given day, or the given moment.

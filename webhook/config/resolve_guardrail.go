@@ -20,7 +20,7 @@ type Resolved struct {
 	Bindings []ResolvedBinding
 }
 
-// ResolvedBinding is a Guardrail's binding of a policy in the catalogue.
+// ResolvedBinding is a Guardrail's binding of a policy in the catalog.
 type ResolvedBinding struct {
 	Policy *rego.Policy
 	// Parameters are validated and include defaults.
@@ -35,7 +35,7 @@ type ResolvedBinding struct {
 	Key string
 }
 
-// Resolve validates a Guardrail against the catalogue of policies. It repeats checks of the CRD
+// Resolve validates a Guardrail against the catalog of policies. It repeats checks of the CRD
 // schema, because files are not checked against a schema and a cluster may have another version
 // of it. An invalid binding is left out and the others stay in force: a typing error in one
 // must not switch off a whole Guardrail.
@@ -43,7 +43,7 @@ func Resolve(g *v1alpha1.Guardrail, catalog *rego.Catalog) (Resolved, field.Erro
 	spec := field.NewPath("spec")
 	errs := checkCoverage(g, spec)
 	usable := len(errs) == 0
-	errs = append(errs, checkExceptions(g, spec)...)
+	errs = append(errs, checkExclusions(g, spec)...)
 	bindings, bad := resolveBindings(g, catalog, spec.Child("policies"))
 	errs = append(errs, bad...)
 	if !usable {
@@ -60,7 +60,7 @@ func resolveBindings(g *v1alpha1.Guardrail, catalog *rego.Catalog, at *field.Pat
 		errs = append(errs, tooManyItems(at, n, maxPolicies, "bind some in another Guardrail"))
 	}
 	bound := make(map[string]int, len(g.Spec.Policies))
-	used := map[string]*usage{}
+	used := map[string]*ParameterUsage{}
 	for i := range g.Spec.Policies {
 		binding, bad := resolve(&g.Spec.Policies[i], g.Spec.Mode, catalog, at.Index(i))
 		if len(bad) > 0 {
@@ -74,9 +74,10 @@ func resolveBindings(g *v1alpha1.Guardrail, catalog *rego.Catalog, at *field.Pat
 			continue
 		}
 		if used[binding.Policy.ID] == nil {
-			used[binding.Policy.ID] = &usage{}
+			used[binding.Policy.ID] = &ParameterUsage{}
 		}
-		if bad := used[binding.Policy.ID].add([]byte(binding.Key), at.Index(i).Child("parameters")); len(bad) > 0 {
+		used[binding.Policy.ID].Add(len(binding.Key))
+		if bad := used[binding.Policy.ID].check(at.Index(i).Child("parameters")); len(bad) > 0 {
 			errs = append(errs, bad...)
 			continue
 		}
@@ -100,8 +101,7 @@ func resolve(p *v1alpha1.PolicyBinding, fallback v1alpha1.Mode, catalog *rego.Ca
 	if len(errs) > 0 {
 		return ResolvedBinding{}, errs
 	}
-	// json.Marshal sorts the names.
-	text, failed := json.Marshal(all)
+	key, failed := instanceKey(policy.ID, all)
 	if failed != nil {
 		return ResolvedBinding{}, field.ErrorList{field.InternalError(at.Child("parameters"), failed)}
 	}
@@ -111,7 +111,17 @@ func resolve(p *v1alpha1.PolicyBinding, fallback v1alpha1.Mode, catalog *rego.Ca
 	}
 	mode, _ := decision.ParseMode(string(named))
 	pinned := p.Mode != "" && mode != decision.ModeEnforce
-	return ResolvedBinding{Policy: policy, Parameters: all, Mode: mode, ModePinned: pinned, FailurePolicy: p.FailurePolicy, Key: policy.ID + " " + string(text)}, nil
+	return ResolvedBinding{Policy: policy, Parameters: all, Mode: mode, ModePinned: pinned, FailurePolicy: p.FailurePolicy, Key: key}, nil
+}
+
+// instanceKey returns what identifies a policy under its parameters. It is equal for equal
+// parameters, because json.Marshal sorts the names.
+func instanceKey(policy string, parameters map[string]any) (string, error) {
+	text, err := json.Marshal(parameters)
+	if err != nil {
+		return "", err
+	}
+	return policy + " " + string(text), nil
 }
 
 func findPolicy(name string, catalog *rego.Catalog, at *field.Path) (*rego.Policy, *field.Error) {
@@ -129,7 +139,7 @@ func findPolicy(name string, catalog *rego.Catalog, at *field.Path) (*rego.Polic
 	return policy, nil
 }
 
-// IDs returns the sorted ids of the policies in a catalogue.
+// IDs returns the sorted ids of the policies in a catalog.
 func IDs(catalog *rego.Catalog) []string {
 	policies := catalog.Policies()
 	ids := make([]string, 0, len(policies))

@@ -84,20 +84,34 @@ func tooManyItems(at *field.Path, have, most int, instead string) *field.Error {
 	return field.Invalid(at, field.OmitValueType{}, fmt.Sprintf("has %d items, but only %d are allowed: %s", have, most, instead))
 }
 
-// usage counts how much of a policy's limits its bindings use.
-type usage struct{ sets, bytes int }
+// ParameterUsage is how much of a policy's limits the parameters of its bindings use.
+type ParameterUsage struct {
+	// Sets is the number of different parameter sets, and Bytes their size as JSON.
+	Sets, Bytes int
+}
 
-// add counts a binding's parameters, and returns an error if they exceed the limits.
-func (u *usage) add(text []byte, at *field.Path) field.ErrorList {
-	u.sets++
-	u.bytes += len(text)
+// Add counts a parameter set of some bytes.
+func (u *ParameterUsage) Add(bytes int) {
+	u.Sets++
+	u.Bytes += bytes
+}
+
+// HasTooManySets reports whether there are more sets than a policy may have.
+func (u *ParameterUsage) HasTooManySets() bool { return u.Sets > MaxSets }
+
+// HasTooManyBytes reports whether the sets are larger than a policy's may be.
+func (u *ParameterUsage) HasTooManyBytes() bool { return u.Bytes > MaxParameters }
+
+// check returns an error if the parameters of one Guardrail exceed the limits. at is the path of
+// those that were counted last.
+func (u *ParameterUsage) check(at *field.Path) field.ErrorList {
 	switch {
-	case u.sets > MaxSets:
+	case u.HasTooManySets():
 		return field.ErrorList{field.Invalid(at, field.OmitValueType{}, fmt.Sprintf(
-			"is the %dth set of parameters of this policy in the Guardrail, but only %d are allowed: merge them, or bind it in several Guardrails for different namespaces", u.sets, MaxSets))}
-	case u.bytes > MaxParameters:
+			"is the %dth set of parameters of this policy in the Guardrail, but only %d are allowed: merge them, or bind it in several Guardrails for different namespaces", u.Sets, MaxSets))}
+	case u.HasTooManyBytes():
 		return field.ErrorList{field.Invalid(at, field.OmitValueType{}, fmt.Sprintf(
-			"the parameters of this policy in the Guardrail have %d bytes as JSON, but only %d are allowed: shorten them, or bind it in several Guardrails for different namespaces", u.bytes, MaxParameters))}
+			"the parameters of this policy in the Guardrail have %d bytes as JSON, but only %d are allowed: shorten them, or bind it in several Guardrails for different namespaces", u.Bytes, MaxParameters))}
 	}
 	return nil
 }
@@ -118,7 +132,7 @@ func checkSelectorSize(selector *metav1.LabelSelector, at *field.Path) (errs fie
 	return errs
 }
 
-func checkNames(g *v1alpha1.Guardrail, spec *field.Path) (errs field.ErrorList) {
+func checkListSizes(g *v1alpha1.Guardrail, spec *field.Path) (errs field.ErrorList) {
 	if n := len(g.Spec.ExcludeNamespaces); n > maxNames {
 		errs = append(errs, tooManyItems(spec.Child("excludeNamespaces"), n, maxNames, "select a label that those namespaces lack"))
 	}

@@ -23,6 +23,9 @@ type Snapshot struct {
 	versions   map[string]Version
 	// parameters has the parameters of mutating policies, by instance.
 	parameters []apiextensionsv1.JSON
+	// keys has the ResolvedBinding.Key of each instance, and sources a hash of each user's Policy by name.
+	keys    []string
+	sources map[string]string
 }
 
 // ID returns a short hash of the configuration. Replicas with the same ID make the same
@@ -53,7 +56,7 @@ func (s *Snapshot) Catalog() *rego.Catalog { return s.catalog }
 // Exemptions returns all valid Exemptions, including expired ones.
 func (s *Snapshot) Exemptions() Exemptions { return s.exemptions }
 
-// Honoured is Guardrails.Honoured for the Guardrails in force.
-func (s *Snapshot) Honoured(e *Exemption, namespaceOf func(name string) decision.Namespace, now time.Time) []Honoured {
-	return s.guardrails.Honoured(e, namespaceOf, now)
+// Honored is Guardrails.Honored for the Guardrails in force.
+func (s *Snapshot) Honored(e *Exemption, namespaceOf func(name string) decision.Namespace, now time.Time) []Honored {
+	return s.guardrails.Honored(e, namespaceOf, now)
 }

@@ -155,8 +155,8 @@ func TestASnapshotTellsWhatIsInForce(t *testing.T) {
 			t.Errorf("%s selects %v", name, got)
 		}
 	}
-	honoured := s.Honoured(s.Exemptions()[1], func(name string) decision.Namespace { return decision.Namespace{Name: name, Known: true} }, time.Date(2027, 1, 15, 12, 0, 0, 0, time.UTC))
-	if len(honoured) != 1 || honoured[0].Guardrail != "b" || honoured[0].Policy != "image-tag" {
-		t.Errorf("got %+v", honoured)
+	honored := s.Honored(s.Exemptions()[1], func(name string) decision.Namespace { return decision.Namespace{Name: name, Known: true} }, time.Date(2027, 1, 15, 12, 0, 0, 0, time.UTC))
+	if len(honored) != 1 || honored[0].Guardrail != "b" || honored[0].Policy != "image-tag" {
+		t.Errorf("got %+v", honored)
 	}
 }

@@ -45,9 +45,8 @@ func MirrorPod(r *decision.Request) bool {
 	if !ok || !slices.Contains(r.User.Groups, "system:nodes") || r.Kind.GroupKind() != (schema.GroupKind{Kind: "Pod"}) {
 		return false
 	}
-	metadata, _ := r.Object["metadata"].(map[string]any)
-	annotations, _ := metadata["annotations"].(map[string]any)
-	owners, _ := metadata["ownerReferences"].([]any)
+	annotations := decision.MapAt(r.Object, "metadata", "annotations")
+	owners, _ := decision.ValueAt(r.Object, "metadata", "ownerReferences").([]any)
 	return annotations[corev1.MirrorPodAnnotationKey] != nil && len(owners) == 1 && slices.ContainsFunc(owners, func(item any) bool {
 		owner, _ := item.(map[string]any)
 		return owner["kind"] == "Node" && owner["name"] == node
@@ -67,17 +66,20 @@ const (
 // needs no decision about it. What a controller copies from a template has been decided if the
 // binding covers the kinds that have the template; otherwise nothing has been decided yet.
 func (b *AppliedBinding) trustsControlPlane(r *decision.Request, path string) bool {
-	controllers := decision.Controllers(r.Kind.GroupKind())
+	var controllers []decision.Controller
 	switch r.User.Name {
 	case apiServer:
 		return true // it writes only what it depends on, such as its own Service
 	case scheduler:
 		return r.Kind.GroupKind() == schema.GroupKind{Kind: "PersistentVolumeClaim"} // it writes the node that was selected
 	case controllerManager:
-		controllers = controllersOf(controllers, r)
+		controllers = controllersOf(decision.Controllers(r.Kind.GroupKind()), r)
 	default:
 		name, ok := strings.CutPrefix(r.User.Name, controllerPrefix)
-		controllers = slices.DeleteFunc(controllers, func(c decision.Controller) bool { return !ok || c.Name != name })
+		if !ok {
+			return false
+		}
+		controllers = slices.DeleteFunc(decision.Controllers(r.Kind.GroupKind()), func(c decision.Controller) bool { return c.Name != name })
 	}
 	return len(controllers) > 0 && !slices.ContainsFunc(controllers, func(c decision.Controller) bool {
 		return writesTemplate(&c, r, path) && !c.Decided(b.Policy.Kinds)

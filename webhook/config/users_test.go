@@ -27,8 +27,8 @@ func TestTheMostThatMayBeLost(t *testing.T) {
 		"under a ceiling":   {config.Guardrails{bind(t, "a", on, instances{0: enforce}), bind(t, "b", on, instances{0: warn})}, warn, "warn [a b]"},
 		"one that excludes": {config.Guardrails{bind(t, "a", apart, instances{0: enforce}), bind(t, "b", on, instances{0: audit})}, 0, "audit [b]"},
 	} {
-		strictest, guardrails := c.set.Oversized("team-a", c.ceiling)
-		if got := fmt.Sprintf("%v %v", strictest, guardrails); got != c.want {
+		lost := c.set.Oversized("team-a", c.ceiling)
+		if got := fmt.Sprintf("%v %v", lost.Mode, lost.Names); got != c.want {
 			t.Errorf("%s: got %s", name, got)
 		}
 	}

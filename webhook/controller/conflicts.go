@@ -22,7 +22,7 @@ func conflictingCondition(g *v1alpha1.Guardrail, conflicts []pipeline.Conflict) 
 		}
 		return &metav1.Condition{
 			Type: v1alpha1.ConditionConflicting, Status: metav1.ConditionFalse, ObservedGeneration: g.Generation,
-			Reason: v1alpha1.ReasonNoConflict, Message: "No Guardrail would inject another value.",
+			Reason: v1alpha1.ReasonNoConflict, Message: "No other Guardrail would inject a different value.",
 		}
 	}
 	texts := make([]string, len(conflicts))

@@ -39,7 +39,7 @@ type Options struct {
 	MaxMode decision.Mode
 	// LeaderElect makes replicas elect the one that writes status. Without it, this replica writes it.
 	LeaderElect bool
-	// ExemptionUsageInterval is the time between two counts of what Exemptions excuse.
+	// ExemptionUsageInterval is the time between two counts of what Exemptions exempt.
 	ExemptionUsageInterval time.Duration
 	// WouldDenyInterval is the time between two writes of what this replica would have denied.
 	WouldDenyInterval time.Duration
@@ -104,9 +104,14 @@ func New(o Options) (*Controllers, error) {
 		metrics: configuration, log: o.Log.WithName("config"),
 	})
 	compiled := compiler.last.Load
+	// The webhook may list what Exemptions excuse, and not watch it.
+	objects, err := audit.NewObjects(o.Config, audit.ObjectsOptions{Pages: true})
+	if err != nil {
+		return nil, err
+	}
 	usage := newExemptionUsage(exemptionUsageOptions{
 		trigger: countUsage, notify: writeStatus,
-		scanner: &audit.Scanner{Reader: api, Facts: known}, mapper: cluster.GetRESTMapper(), compiled: compiled,
+		scanner: &audit.Scanner{Objects: objects, Facts: known}, mapper: cluster.GetRESTMapper(), compiled: compiled,
 		interval: o.ExemptionUsageInterval, now: time.Now, log: o.Log.WithName("exemption-usage"),
 	})
 	status := newStatusWriter(statusOptions{
@@ -126,7 +131,7 @@ func New(o Options) (*Controllers, error) {
 	work := &leaderWork{status: status, usage: usage}
 	var elected *leader
 	if o.LeaderElect {
-		elected, err = newLeader(leaderOptions{config: o.Config, namespace: o.Here.Namespace, work: work.run, log: o.Log.WithName("leader")})
+		elected, err = newLeader(leaderOptions{config: o.Config, namespace: o.Here.Namespace, lease: webhookLease, work: work.run, log: o.Log.WithName("leader")})
 		if err != nil {
 			return nil, err
 		}

@@ -37,7 +37,7 @@ type exemptionUsageOptions struct {
 	log      logr.Logger
 }
 
-// exemptionUsage counts which findings in existing objects Exemptions excuse, periodically and after each
+// exemptionUsage counts which findings in existing objects Exemptions exempt, periodically and after each
 // change of the configuration. Only the leader counts.
 type exemptionUsage struct {
 	exemptionUsageOptions
@@ -51,7 +51,7 @@ func newExemptionUsage(o exemptionUsageOptions) *exemptionUsage {
 	u.loop = newLoop(loopOptions{
 		trigger:   o.trigger,
 		reconcile: func(ctx context.Context) (time.Duration, error) { return o.interval, u.count(ctx) },
-		failed:    func(err error) { o.log.Error(err, "Failed to count what Exemptions excuse, retrying") },
+		failed:    func(err error) { o.log.Error(err, "Failed to count what Exemptions exempt, retrying") },
 		pause:     o.interval / usagePause,
 		retry:     o.interval,
 	})

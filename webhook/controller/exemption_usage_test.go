@@ -26,7 +26,7 @@ func TestUsageIsOfOneConfiguration(t *testing.T) {
 	}
 }
 
-// An expired Exemption excuses nothing: no objects are read for it, but its status is written.
+// An expired Exemption exempts nothing: no objects are read for it, but its status is written.
 func TestExpiredExemptionsAreNotCounted(t *testing.T) {
 	compiled := &outcome{snapshot: exempting(t, map[string]time.Time{"gone": midnight})}
 	status := newTrigger(0)

@@ -243,12 +243,12 @@ func (r *injectionRecord) selectedSince(namespace decision.Namespace) metav1.Tim
 	if !before.LabelsDateSelection(namespace) {
 		return r.later(namespace)
 	}
-	labelled, known, err := pipeline.LabelledSince(r.ctx, r.live, namespace.Name)
+	labeled, known, err := pipeline.LabeledSince(r.ctx, r.live, namespace.Name)
 	if err != nil {
 		r.err = err
 	}
-	if known && before.SelectsSince(labelled, namespace) {
-		return metav1.NewTime(labelled)
+	if known && before.SelectsSince(labeled, namespace) {
+		return metav1.NewTime(labeled)
 	}
 	return r.later(namespace)
 }

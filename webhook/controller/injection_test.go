@@ -17,11 +17,11 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// minute is a clock that also knows which namespaces were never updated, and when the others were labelled.
+// minute is a clock that also knows which namespaces were never updated, and when the others were labeled.
 type minute struct {
 	now       int
 	untouched map[string]bool
-	labelled  map[string]int
+	labeled   map[string]int
 }
 
 func at(minutes int) time.Time { return time.Date(2027, 1, 1, 0, minutes, 0, 0, time.UTC) }
@@ -49,8 +49,8 @@ func (m *minute) Metadata(_ context.Context, kind schema.GroupVersionKind, _, na
 	if !m.untouched[name] {
 		touched = metav1.NewTime(at(m.now))
 	}
-	if labelled, known := m.labelled[name]; known {
-		object.CreationTimestamp, touched = metav1.NewTime(at(1)), metav1.NewTime(at(labelled))
+	if labeled, known := m.labeled[name]; known {
+		object.CreationTimestamp, touched = metav1.NewTime(at(1)), metav1.NewTime(at(labeled))
 	}
 	object.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "kubectl", Time: &touched}}
 	return object, nil
@@ -147,18 +147,18 @@ func TestRecordOfSelectedNamespaces(t *testing.T) {
 	r.spec.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"a": "b"}}
 	a := there("a", 0)
 	want(t, r.next(10, by(`{}`), a), "i {} 10-; a 10")
-	// Created with the label, labelled later, and as old as the selector.
+	// Created with the label, labeled later, and as old as the selector.
 	want(t, r.next(12, by(`{}`), a, there("born", 11), there("late", 11), there("old", 9)), "i {} 10-; a 10; born 11; late,old 12")
 	want(t, r.next(13, by(`{}`), a, there("born", 11), there("old", 9)), "i {} 10-; a 10; born 11; old 12")
 	want(t, r.next(14, by(`{}`), a, there("born", 11), there("late", 11), there("old", 9)), "i {} 10-; a 10; born 11; old 12; late 14")
 	// Deleted and recreated with the same name.
 	want(t, r.next(20, by(`{}`), a, there("old", 19)), "i {} 10-; a 10; old 20")
-	// Labelled in the second of its creation.
+	// Labeled in the second of its creation.
 	r.next(21, by(`{}`), a, there("now", 21))
 	if got := r.record.Namespaces[1].Since.Time; !got.Equal(at(21).Add(time.Second)) {
 		t.Errorf("recorded since %s", got)
 	}
-	// Labelled in the second of its creation, but after Pods could exist.
+	// Labeled in the second of its creation, but after Pods could exist.
 	r.next(30, by(`{}`), a, there("born", 29))
 	if got := r.record.Namespaces[1].Since.Time; !got.Equal(at(29).Add(time.Second)) {
 		t.Errorf("recorded since %s", got)
@@ -172,13 +172,13 @@ func TestRecordOfSelectedNamespaces(t *testing.T) {
 
 // However late a namespace is recorded, it counts as selected since it has the label that the selector
 // requires. A removed label leaves no timestamp.
-func TestNamespacesAreRecordedSinceTheyWereLabelled(t *testing.T) {
-	r := &recorder{t: t, clock: minute{labelled: map[string]int{"between": 15, "before": 8}}}
+func TestNamespacesAreRecordedSinceTheyWereLabeled(t *testing.T) {
+	r := &recorder{t: t, clock: minute{labeled: map[string]int{"between": 15, "before": 8}}}
 	r.spec.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"a": "b"}}
 	want(t, r.next(10, by(`{}`)), "i {} 10-")
 	want(t, r.next(20, by(`{}`), there("between", 1), there("before", 1)), "i {} 10-; between 15; before 20")
 
-	r = &recorder{t: t, clock: minute{labelled: map[string]int{"between": 15}}}
+	r = &recorder{t: t, clock: minute{labeled: map[string]int{"between": 15}}}
 	r.spec.NamespaceSelector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "a", Operator: metav1.LabelSelectorOpDoesNotExist}}}
 	r.next(10, by(`{}`))
 	want(t, r.next(20, by(`{}`), there("between", 1)), "i {} 10-; between 20")

@@ -16,7 +16,8 @@ import (
 )
 
 const (
-	leaseName     = "taffrail"
+	// webhookLease is the Lease of the replica that writes the status of the configuration.
+	webhookLease  = "taffrail"
 	leaseDuration = 15 * time.Second
 	renewDeadline = 10 * time.Second
 	retryPeriod   = 2 * time.Second
@@ -25,8 +26,8 @@ const (
 // leaderOptions configures a leader.
 type leaderOptions struct {
 	config *rest.Config
-	// namespace holds the Lease.
-	namespace string
+	// namespace holds the Lease, whose name is lease.
+	namespace, lease string
 	// work runs only on the leader, until its context ends.
 	work func(context.Context)
 	log  logr.Logger
@@ -52,9 +53,9 @@ func newLeader(o leaderOptions) (*leader, error) {
 	}
 	identity := host + "_" + string(uuid.NewUUID())
 	return &leader{leaderelection.LeaderElectionConfig{
-		Name: leaseName,
+		Name: o.lease,
 		Lock: &resourcelock.LeaseLock{
-			LeaseMeta:  metav1.ObjectMeta{Namespace: o.namespace, Name: leaseName},
+			LeaseMeta:  metav1.ObjectMeta{Namespace: o.namespace, Name: o.lease},
 			Client:     leases,
 			LockConfig: resourcelock.ResourceLockConfig{Identity: identity},
 		},

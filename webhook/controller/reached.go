@@ -131,10 +131,10 @@ func (r *reachability) cluster(ctx context.Context, namespaces func(context.Cont
 	return reach.NewCluster(entries, resources, all, r.here.Namespace), nil
 }
 
-// boundBy returns what a Guardrail in force binds. labelled reports whether the webhooks select namespaces by
+// boundBy returns what a Guardrail in force binds. labeled reports whether the webhooks select namespaces by
 // labels that users can remove.
-func boundBy(g *config.Guardrail, labelled bool) reach.Scope {
-	b := reach.Scope{Covers: g.Covers, Relaxes: labelled || g.SelectsByLabels()}
+func boundBy(g *config.Guardrail, labeled bool) reach.Scope {
+	b := reach.Scope{Covers: g.Covers, Relaxes: labeled || g.SelectsByLabels()}
 	for i := range g.Bindings {
 		b.Kinds = append(b.Kinds, g.Bindings[i].Policy.Kinds...)
 		b.Injects = b.Injects || g.Bindings[i].Policy.Mutates

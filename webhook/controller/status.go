@@ -114,6 +114,7 @@ func (w *statusWriter) writeGuardrails(ctx context.Context, compiled *outcome, s
 		}
 		updated := g.DeepCopy()
 		updated.Status.ObservedGeneration, updated.Status.MaxMode = g.Generation, ceiling(w.maxMode)
+		updated.Status.Mode = effectiveMode(g.Spec.Mode, w.maxMode)
 		meta.SetStatusCondition(&updated.Status.Conditions, activeCondition(g.Generation, problem, wrong))
 		if conflicting := conflictingCondition(g, conflicts[g.Name]); conflicting != nil {
 			meta.SetStatusCondition(&updated.Status.Conditions, *conflicting)
@@ -136,6 +137,18 @@ func ceiling(maxMode decision.Mode) v1alpha1.Mode {
 		maxMode = decision.ModeEnforce
 	}
 	return v1alpha1.Mode(maxMode.String())
+}
+
+// effectiveMode returns a mode capped at a maximum mode, or "" for one that is invalid.
+func effectiveMode(mode v1alpha1.Mode, maxMode decision.Mode) v1alpha1.Mode {
+	parsed, err := decision.ParseMode(string(mode))
+	if err != nil {
+		return ""
+	}
+	if maxMode != 0 {
+		parsed = min(parsed, maxMode)
+	}
+	return v1alpha1.Mode(parsed.String())
 }
 
 // patch writes the difference between two versions of a status, if there is one.

@@ -41,12 +41,12 @@ func (w *statusWriter) writeExemptions(ctx context.Context, compiled *outcome) (
 		}
 		all := compiled.snapshot.Exemptions()
 		var resolved *config.Exemption
-		var honoured []config.Honoured
+		var honored []config.Honored
 		end := time.Time{}
 		if at := slices.IndexFunc(all, func(r *config.Exemption) bool { return r.Name == e.Name }); at >= 0 {
 			resolved = all[at]
-			honoured = compiled.snapshot.Honoured(resolved, namespaceOf, now)
-			if end = resolved.End(honoured); end.After(now) && end.Before(next) {
+			honored = compiled.snapshot.Honored(resolved, namespaceOf, now)
+			if end = resolved.End(honored); end.After(now) && end.Before(next) {
 				next = end
 			}
 		}
@@ -60,7 +60,7 @@ func (w *statusWriter) writeExemptions(ctx context.Context, compiled *outcome) (
 		if resolved == nil || !now.Before(end) {
 			updated.Status.Excuses = nil
 		}
-		for _, condition := range exemptionConditions(e, resolved, honoured, problem, wrong, excuses, now) {
+		for _, condition := range exemptionConditions(e, resolved, honored, problem, wrong, excuses, now) {
 			condition.ObservedGeneration = e.Generation
 			meta.SetStatusCondition(&updated.Status.Conditions, condition)
 		}
@@ -105,21 +105,21 @@ func setExcuses(s *v1alpha1.ExemptionStatus, found *audit.ExemptionUsage, at tim
 }
 
 // exemptionConditions returns Active, Expiring and Needed. resolved is nil if no part of the Exemption can be
-// in force, honoured has the parts that Guardrails honour, and excuses is nil if nothing was counted.
+// in force, honored has the parts that Guardrails honor, and excuses is nil if nothing was counted.
 func exemptionConditions(
-	e *v1alpha1.Exemption, resolved *config.Exemption, honoured []config.Honoured, p config.Problem, wrong bool, excuses *audit.ExemptionUsage, now time.Time,
+	e *v1alpha1.Exemption, resolved *config.Exemption, honored []config.Honored, p config.Problem, wrong bool, excuses *audit.ExemptionUsage, now time.Time,
 ) []metav1.Condition {
 	active := metav1.Condition{Type: v1alpha1.ConditionActive, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonInForce}
 	if resolved == nil {
 		active.Status, active.Reason = metav1.ConditionFalse, v1alpha1.ReasonInvalid
-		active.Message = "Nothing is excused: " + problemText(p)
+		active.Message = "Nothing is exempted: " + problemText(p)
 		return []metav1.Condition{active, unneeded("It is not in force.")}
 	}
-	last := resolved.End(honoured)
-	limited := limitedText(resolved, honoured)
+	last := resolved.End(honored)
+	limited := limitedText(resolved, honored)
 	if now.Before(resolved.Until) && !now.Before(last) {
 		active.Status, active.Reason = metav1.ConditionFalse, v1alpha1.ReasonLimited
-		active.Message = decision.Line("Nothing is excused: "+limited, maxConditionMessage)
+		active.Message = decision.Line("Nothing is exempted: "+limited, maxConditionMessage)
 		expired := metav1.Condition{Type: v1alpha1.ConditionExpiring, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonLimited, Message: active.Message}
 		return []metav1.Condition{active, expired, unneeded("It is not in force.")}
 	}
@@ -128,17 +128,17 @@ func exemptionConditions(
 	switch left := last.Sub(now); {
 	case left <= 0:
 		active.Status, active.Reason = metav1.ConditionFalse, v1alpha1.ReasonExpired
-		active.Message = "It expired at " + end + " and no longer excuses anything."
+		active.Message = "It expired at " + end + " and no longer exempts anything."
 		expiring.Reason, expiring.Message = v1alpha1.ReasonExpired, active.Message
 		return []metav1.Condition{active, expiring, unneeded("It is not in force.")}
 	case left <= metrics.ExpiresSoon:
 		expiring.Reason = v1alpha1.ReasonExpiresSoon
-		expiring.Message = "It expires at " + end + ". Policies then apply to what it excuses; contact " + e.Spec.Owner + "."
+		expiring.Message = "It expires at " + end + ". After that, policies apply to what it exempts. Contact " + e.Spec.Owner + "."
 	default:
 		expiring.Status, expiring.Reason = metav1.ConditionFalse, v1alpha1.ReasonExpiresLater
 		expiring.Message = "It expires at " + end + "."
 	}
-	active.Message = "It excuses what it covers until " + end + "."
+	active.Message = "It exempts what it covers until " + end + "."
 	if limited != "" {
 		active.Reason = v1alpha1.ReasonLimited
 		active.Message = decision.Line(active.Message+" Parts of it are not in force: "+limited, maxConditionMessage)
@@ -154,16 +154,16 @@ func exemptionConditions(
 	return conditions
 }
 
-// limitedText describes what Guardrails do not honour, and until when they honour the rest. It is empty if they
-// honour all of the Exemption.
-func limitedText(e *config.Exemption, honoured []config.Honoured) string {
+// limitedText describes what Guardrails do not honor, and until when they honor the rest. It is empty if they
+// honor all of the Exemption.
+func limitedText(e *config.Exemption, honored []config.Honored) string {
 	var texts []string
-	for _, h := range honoured {
+	for _, h := range honored {
 		switch {
 		case h.Until.IsZero():
-			texts = append(texts, fmt.Sprintf("Guardrail %s does not honour it for %s", h.Guardrail, h.Policy))
+			texts = append(texts, fmt.Sprintf("Guardrail %s does not honor it for %s", h.Guardrail, h.Policy))
 		case h.Until.Before(e.Until):
-			texts = append(texts, fmt.Sprintf("Guardrail %s honours it for %s until %s", h.Guardrail, h.Policy, h.Until.UTC().Format("2006-01-02 15:04 UTC")))
+			texts = append(texts, fmt.Sprintf("Guardrail %s honors it for %s until %s", h.Guardrail, h.Policy, h.Until.UTC().Format("2006-01-02 15:04 UTC")))
 		}
 	}
 	if len(texts) == 0 {
@@ -181,17 +181,24 @@ func neededCondition(found *audit.ExemptionUsage) metav1.Condition {
 	case found.Findings > 0:
 		return metav1.Condition{
 			Type: v1alpha1.ConditionNeeded, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonExcuses,
-			Message: fmt.Sprintf("Findings: %d, of objects: %d.", found.Findings, found.Objects) + missing,
+			Message: fmt.Sprintf("It exempts %s in %s.", plural(found.Findings, "finding"), plural(found.Objects, "object")) + missing,
 		}
 	case missing != "":
 		return unneeded("None of the objects that could be counted needs it." + missing)
 	}
 	return metav1.Condition{
 		Type: v1alpha1.ConditionNeeded, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonExcusesNothing,
-		Message: "No object needs it any longer: delete it.",
+		Message: "No object needs it: delete it.",
 	}
 }
 
 func unneeded(message string) metav1.Condition {
 	return metav1.Condition{Type: v1alpha1.ConditionNeeded, Status: metav1.ConditionUnknown, Reason: v1alpha1.ReasonNotCounted, Message: message}
+}
+
+func plural(n int64, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }

@@ -45,10 +45,10 @@ func said(conditions []metav1.Condition) map[string][3]string {
 
 func TestStatusOfExemptions(t *testing.T) {
 	end := time.Date(2027, 2, 1, 0, 0, 0, 0, time.UTC)
-	inForce := [3]string{"True", "InForce", "It excuses what it covers until 2027-02-01 00:00 UTC."}
+	inForce := [3]string{"True", "InForce", "It exempts what it covers until 2027-02-01 00:00 UTC."}
 	later := [3]string{"False", "ExpiresLater", "It expires at 2027-02-01 00:00 UTC."}
 	gone := [3]string{"Unknown", "NotCounted", "It is not in force."}
-	over := "It expired at 2027-02-01 00:00 UTC and no longer excuses anything."
+	over := "It expired at 2027-02-01 00:00 UTC and no longer exempts anything."
 	unknown := field.ErrorList{field.NotFound(field.NewPath("spec", "policies").Index(1), "imagetag")}
 	for name, test := range map[string]struct {
 		left     time.Duration
@@ -59,19 +59,19 @@ func TestStatusOfExemptions(t *testing.T) {
 	}{
 		"not counted yet": {20 * 24 * time.Hour, nil, false, nil, map[string][3]string{"Active": inForce, "Expiring": later}},
 		"excuses": {20 * 24 * time.Hour, nil, false, &audit.ExemptionUsage{Findings: 3, Objects: 2}, map[string][3]string{
-			"Active": inForce, "Expiring": later, "Needed": {"True", "Excuses", "Findings: 3, of objects: 2."}}},
+			"Active": inForce, "Expiring": later, "Needed": {"True", "Excuses", "It exempts 3 findings in 2 objects."}}},
 		"excuses nothing": {20 * 24 * time.Hour, nil, false, &audit.ExemptionUsage{}, map[string][3]string{
-			"Active": inForce, "Expiring": later, "Needed": {"False", "ExcusesNothing", "No object needs it any longer: delete it."}}},
+			"Active": inForce, "Expiring": later, "Needed": {"False", "ExcusesNothing", "No object needs it: delete it."}}},
 		"not all counted": {20 * 24 * time.Hour, nil, false, &audit.ExemptionUsage{NotCounted: []string{"Secret"}}, map[string][3]string{
 			"Active": inForce, "Expiring": later, "Needed": {"Unknown", "NotCounted", "None of the objects that could be counted needs it. Not counted: Secret."}}},
 		"expires in 14 days": {14 * 24 * time.Hour, nil, false, nil, map[string][3]string{
-			"Active": inForce, "Expiring": {"True", "ExpiresSoon", "It expires at 2027-02-01 00:00 UTC. Policies then apply to what it excuses; contact team-a."}}},
+			"Active": inForce, "Expiring": {"True", "ExpiresSoon", "It expires at 2027-02-01 00:00 UTC. After that, policies apply to what it exempts. Contact team-a."}}},
 		"has expired": {0, nil, false, nil, map[string][3]string{
 			"Active": {"False", "Expired", over}, "Expiring": {"True", "Expired", over}, "Needed": gone}},
 		"partly wrong": {20 * 24 * time.Hour, unknown, false, nil, map[string][3]string{
 			"Active": {"True", "PartlyInvalid", `Parts of it are not in force: spec.policies[1]: Not found: "imagetag"`}, "Expiring": later}},
 		"wrong": {20 * 24 * time.Hour, unknown, true, nil, map[string][3]string{
-			"Active": {"False", "Invalid", `Nothing is excused: spec.policies[1]: Not found: "imagetag"`}, "Needed": gone}},
+			"Active": {"False", "Invalid", `Nothing is exempted: spec.policies[1]: Not found: "imagetag"`}, "Needed": gone}},
 	} {
 		var writes atomic.Int32
 		e := newExemption("legacy")

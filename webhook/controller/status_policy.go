@@ -79,7 +79,7 @@ func policyCondition(p config.Problem, wrong bool, good *v1alpha1.GoodPolicy) me
 func healthyCondition(p *v1alpha1.Policy, now time.Time) metav1.Condition {
 	c := metav1.Condition{
 		Type: v1alpha1.ConditionHealthy, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonEvaluates,
-		Message: "It has recently decided every object.",
+		Message: "It has not failed to decide an object recently.",
 	}
 	if last := p.Status.LastFailure; last != nil && last.Generation == p.Generation && now.Sub(last.Time.Time) < failsFor {
 		c.Status, c.Reason = metav1.ConditionFalse, v1alpha1.ReasonFails
@@ -92,7 +92,7 @@ func healthyCondition(p *v1alpha1.Policy, now time.Time) metav1.Condition {
 func coveredCondition(policy *rego.Policy) metav1.Condition {
 	c := metav1.Condition{
 		Type: v1alpha1.ConditionCovered, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonEveryKind,
-		Message: "It covers every kind that its objects are created from.",
+		Message: "It covers every kind from which its objects are created.",
 	}
 	notes, covered := policy.KindNotes()
 	if len(notes) > 0 {

@@ -53,7 +53,7 @@ func TestWhatAnnouncesAValue(t *testing.T) {
 	parts := []string{"-", "a", "Z", "0", "_", ".", "@", "[", "`", "{", "é", "K", "\n", "\xff", " "}
 	var all func(text string, left int)
 	all = func(text string, left int) {
-		if name, ok := announces(text); ok != flag.MatchString(text) || name != strings.TrimLeft(text, "-") {
+		if name, ok := flagName(text); ok != flag.MatchString(text) || name != strings.TrimLeft(text, "-") {
 			t.Errorf("%q: got %q, %v", text, name, ok)
 		}
 		for _, part := range parts {

@@ -1,9 +1,6 @@
 package credentials
 
-import (
-	"regexp"
-	"strings"
-)
+import "regexp"
 
 // fallback matches a syntax for the default of a variable.
 type fallback struct {
@@ -49,20 +46,14 @@ var substring = re(`^[0-9]+(?::[0-9]+)?$`)
 // givenTo matches the name to which a variable is assigned.
 var givenTo = re(`([A-Za-z0-9_.-]+)["']?\s*[:=]-?\s*\\?["']?$`)
 
-// defaulted finds literals that are the default of a variable. Whether the default is used is unknown, so each
+// findVariableDefaults finds literals that are the default of a variable. Whether the default is used is unknown, so each
 // is only likely.
-func defaulted(t *text) {
+func findVariableDefaults(t *text) {
 	for i := range fallbacks {
 		f := &fallbacks[i]
-		for from, n := 0, 0; n < maxCandidates; n++ {
-			at := strings.Index(t.raw[from:], f.needle)
-			if at < 0 {
-				break
-			}
-			at += from
-			from = at + len(f.needle)
-			start := max(0, at-f.lead)
-			groups := f.pattern.FindStringSubmatch(t.raw[start:min(len(t.raw), at+300)])
+		for m := mentionsOf(t.raw, f.needle, maxCandidates); m.next(); {
+			start := max(0, m.at-f.lead)
+			groups := f.pattern.FindStringSubmatch(t.raw[start:min(len(t.raw), m.at+300)])
 			if groups == nil {
 				continue
 			}
@@ -70,19 +61,19 @@ func defaulted(t *text) {
 			if f.swapped {
 				name, value = value, name
 			}
-			t.fallback(f, name, value, at)
+			t.addDefault(f, name, value, m.at)
 		}
 	}
 }
 
-func (t *text) fallback(f *fallback, name, value string, at int) {
+func (t *text) addDefault(f *fallback, name, value string, at int) {
 	line := t.line(at)
 	if !Named(name) && f.assigned {
 		if groups := givenTo.FindStringSubmatch(t.raw[at-len(line) : at]); groups != nil {
 			name = groups[1]
 		}
 	}
-	if !Named(name) || !Plain(name, value) || vacant(lower(value)) || crypted.MatchString(value) || substring.MatchString(value) || comment.MatchString(line) {
+	if !Named(name) || !Plain(name, value) || isPlaceholder(lower(value)) || crypted.MatchString(value) || substring.MatchString(value) || comment.MatchString(line) {
 		return
 	}
 	m := Match{Detector: "default", Name: lower(name), What: "a default for " + described(lower(name)), Likely: true}

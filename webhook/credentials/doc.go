@@ -4,28 +4,12 @@
 // Every detector is a row of a table. A match never contains any part of a value, so nothing derived from it
 // can leak one. The work is linear in the length of the text; the number of candidates that are examined
 // closely is limited.
+//
+// text.go has what looks for credentials in a text: each detector is a function that begins with find, and is in
+// a file with its table. shapes.go looks for values that are recognized alone, with readers of long ones in
+// token_readers.go. assignments.go, pairs.go, xml.go, settings.go and defaults.go look for a name and its value,
+// flags.go, headers.go, urls.go, grammar.go and file_formats.go for what a syntax defines as a credential, and
+// commands.go for the arguments of the programs in clients.go. command_line.go and annotation.go have the other
+// entrances. names.go decides whether a name is that of a credential, and values.go whether a value is one.
+// public_keys.go and secret_references.go recognize what is no secret.
 package credentials
-
-// Match describes a credential that was found.
-type Match struct {
-	// Detector is the table row that found it.
-	Detector string
-	// Name is the name of the value, in lower case. It is empty if there is none, or if it may be part of
-	// another value.
-	Name string
-	// What describes the credential, in words that follow "holds".
-	What string
-	// Likely marks a match that is not certain. Such a match warns and never denies.
-	Likely bool
-	// Named reports whether the name of the whole value identifies it, rather than something in the value.
-	Named bool
-	// Line is the line in the text, starting at 1.
-	Line int
-}
-
-func described(name string) string {
-	if name == "" {
-		return "a credential"
-	}
-	return `the credential "` + name + `"`
-}

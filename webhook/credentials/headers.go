@@ -6,134 +6,34 @@ import (
 )
 
 var (
-	longFlag   = re(`^([a-z][a-z0-9_.\-]*)[ \t=]+["']?([^\s"'\-\\][^\s"']*)`)
 	authHeader = re(`^[\\"']{0,2}(?:[ \t]*[:=,][ \t]*|[ \t]+)[\\"']{0,2}(?:bearer|basic|token|apikey|splunk)[ \t]+([^\s"'\\]{6,})`)
 	wholeAuth  = re(`^\s*["']?(?i:(basic|bearer|token|apikey|splunk))[ \t]+`)
-	proxyAuth  = re(`[^\s:/@"'$]+:([^\s@"']+)@tcp\(`)
 )
 
-// flagged finds the word after a flag.
-func flagged(t *text) {
-	for from, n := 0, 0; n < maxMentions; n++ {
-		at := strings.Index(t.low[from:], "--")
-		if at < 0 {
-			return
-		}
-		from += at + 2
-		ends := longFlag.FindStringSubmatchIndex(t.low[from:min(len(t.low), from+300)])
-		if ends == nil || aside(t.line(from-2), "") {
-			continue
-		}
-		name, value := t.low[from+ends[2]:from+ends[3]], t.raw[from+ends[4]:from+ends[5]]
-		apart := t.raw[from+ends[3]] != '='
-		if apart && (t.begins(from-3, '[') || strings.IndexByte(">&;", value[0]) >= 0) {
-			continue // a usage text, or the end of a command
-		}
-		if flagNamed(name, value) && !metavariable(name, value) && !vacant(lower(value)) && !reference(name, value) && !repeats(name, value) {
-			m := Match{Detector: "flag", Name: name, What: described(name)}.of(value)
-			if m.Likely && strings.Contains(t.low[from+ends[3]:from+ends[4]], "  ") {
-				continue // the second column of a usage text
-			}
-			t.add(m, from-2)
-		}
-	}
-}
-
-// begins reports whether a byte is at a position.
-func (t *text) begins(at int, with byte) bool { return at >= 0 && t.raw[at] == with }
-
-// flagNamed reports whether a flag's name says that its value is a credential. A flag with a scheme as its
-// value, such as --auth=oidc, counts only if the value has a user and a password.
-func flagNamed(flag, value string) bool {
-	low := lower(flag)
-	return Named(flag) && (!authNames.MatchString(low) || certainNames.MatchString(low) || isAuth(low, value) || random(value))
-}
-
-// metavariable reports whether a value is a placeholder of a usage text: --password PASSWORD, [--api-key KEY].
-// In lower case it would be a weak password.
-func metavariable(name, value string) bool {
-	value = strings.TrimRight(value, `])}>.,;`)
-	return value != "" && value == strings.ToUpper(value) && strings.HasSuffix(strings.ReplaceAll(name, "-", "_"), lower(value))
-}
-
-// authorized finds the credential in an Authorization header.
-func authorized(t *text) {
-	m := Match{Detector: "header Authorization", What: "a header Authorization"}
+// findAuthorizationHeaders finds the credential in an Authorization header.
+func findAuthorizationHeaders(t *text) {
+	found := Match{Detector: "header Authorization", What: "a header Authorization"}
 	if groups := wholeAuth.FindStringSubmatch(t.raw[:min(len(t.raw), 64)]); groups != nil {
 		value := strings.Trim(t.raw[len(groups[0]):], "\"' \t\r\n")
-		if len(value) >= 8 && span(value, standard+urlSafe+".~") == len(value) && opens(lower(groups[1]), value) {
-			t.add(m, 0)
+		if len(value) >= 8 && span(value, standard+urlSafe+".~") == len(value) && isAuthValue(lower(groups[1]), value) {
+			t.add(found, 0)
 			return
 		}
 	}
-	for from, n := 0, 0; n < maxMentions; n++ {
-		at := strings.Index(t.low[from:], "authorization")
-		if at < 0 {
-			return
-		}
-		from += at + len("authorization")
-		groups := authHeader.FindStringSubmatch(t.low[from:min(len(t.low), from+300)])
-		if len(groups) == 0 || vacant(groups[1]) || aside(t.line(from), "") {
+	for m := mentionsOf(t.low, "authorization", maxMentions); m.next(); {
+		groups := authHeader.FindStringSubmatch(t.low[m.end:min(len(t.low), m.end+300)])
+		if len(groups) == 0 || isPlaceholder(groups[1]) || isCommentOrReference(t.line(m.end), "") {
 			continue
 		}
-		t.add(m, from)
+		t.add(found, m.end)
 	}
 }
 
-// opens reports whether the value after Basic or Bearer is a credential and not a word of a sentence.
-func opens(scheme, value string) bool {
+// isAuthValue reports whether the value after Basic or Bearer is a credential and not a word of a sentence.
+func isAuthValue(scheme, value string) bool {
 	if scheme == "basic" {
 		decoded, err := base64.StdEncoding.DecodeString(value)
 		return err == nil && strings.Contains(string(decoded), ":")
 	}
-	return !vacant(lower(value)) && strings.ContainsAny(value, "0123456789")
-}
-
-// addressed finds URLs with a password. What follows the @ of an image, sha256 or sha512, is not a host.
-func addressed(t *text) {
-	if !strings.Contains(t.low, "@") {
-		return
-	}
-	for from, n := 0, 0; n < maxMentions; n++ {
-		at := strings.Index(t.low[from:], "://")
-		if at < 0 {
-			break
-		}
-		from += at + 3
-		password := userinfo(t.low[from:])
-		if password == "" || vacant(password) || aside(t.line(from), "") {
-			continue
-		}
-		t.add(Match{Detector: "URL with a password", What: "a URL with a password"}, from)
-	}
-	for from, n := 0, 0; n < maxMentions; n++ {
-		at := strings.Index(t.raw[from:], "@tcp(")
-		if at < 0 {
-			return
-		}
-		at += from
-		begin := from + strings.LastIndexAny(t.raw[from:at], "\"' \t\r\n") + 1
-		from = at + len("@tcp(")
-		if groups := proxyAuth.FindStringSubmatch(t.raw[begin:from]); len(groups) > 0 && !vacant(lower(groups[1])) {
-			t.add(Match{Detector: "URL with a password", What: "an address with a password"}, at)
-		}
-	}
-}
-
-// userinfo returns the password of a URL, given the text after its scheme. The search ends at the next URL at
-// the latest.
-func userinfo(text string) string {
-	colon := strings.IndexAny(text, ":/?#@\"'<> \t\r\n")
-	if colon < 0 || text[colon] != ':' {
-		return ""
-	}
-	end := strings.IndexAny(text[colon+1:], "/?#@\"'<>\\ \t\r\n")
-	if end < 0 || text[colon+1+end] != '@' {
-		return ""
-	}
-	host := text[colon+2+end:]
-	if host == "" || strings.HasPrefix(host, "sha256") || strings.HasPrefix(host, "sha512") {
-		return ""
-	}
-	return text[colon+1 : colon+1+end]
+	return !isPlaceholder(lower(value)) && strings.ContainsAny(value, "0123456789")
 }

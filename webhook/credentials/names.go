@@ -22,9 +22,9 @@ const (
 // nameClue matches every name that can be a credential's. Most names do not match.
 var nameClue = regexp.MustCompile(`pass|pwd|pw|secret|token|key|cred|auth|cookie|bearer|psk|webhook|salt`)
 
-// As in English, the last noun decides: DB_PASSWORD is a credential, and so is DB_PASSWORD_PROD;
-// PASSWORD_MIN_LENGTH, TOKEN_URL and SECRET_NAME are not. Rails' SECRET_KEY_BASE is one.
-var certainNames = regexp.MustCompile(`(?:` + strings.Join([]string{
+// certainNames matches names whose last noun is a credential's: DB_PASSWORD and DB_PASSWORD_PROD, but not
+// PASSWORD_MIN_LENGTH, TOKEN_URL or SECRET_NAME. Rails' SECRET_KEY_BASE is one.
+var certainNames = &nounNames{regexp.MustCompile(`(?:` + strings.Join([]string{
 	`passw(?:or)?ds?`, `passphrases?`, `passcodes?`,
 	`(?:^|[_.-]|require|master|db|user|root|admin|auth|my|sql|pg|mail|smtp|redis|ldap|bind|ssh|store|key|control)(?:pass|pwd)`, // not compass or bypass
 	`(?:^|[_.-]|bind|root|admin|user|db|key|store)pw`,
@@ -33,9 +33,9 @@ var certainNames = regexp.MustCompile(`(?:` + strings.Join([]string{
 	`(?:^|[_.-])psk`, `service[_.-]?role[_.-]?key`,
 	`(?:^|[_.-])(?:api|private|ssh|client|cli|signing|user|deploy)[_.-]?key[_.-]?(?:content|data|pem|material)`,
 	`secret[_.-]?key[_.-]?base`, `erl(?:ang)?[_.-]?cookie`,
-}, "|") + `)(?:[_.-]?(?:[0-9]{1,2}|value|plain|plaintext|b64|base64)|[_.-](?:prod|production|staging|stage|dev|test|live|old|primary|secondary)){0,2}(?:\.txt)?$`)
+}, "|") + `)(?:[_.-]?(?:[0-9]{1,2}|value|plain|plaintext|b64|base64)|[_.-](?:prod|production|staging|stage|dev|test|live|old|primary|secondary)){0,2}(?:\.txt)?$`), []string{"password", "passwd", "secret", "token", "credential", "credentials", "creds"}}
 
-var otherNames = regexp.MustCompile(strings.Join([]string{
+var otherNames = ending(strings.Join([]string{
 	`(?:^|[_.-])(?:pull|existing|tls|ssl|ca|cert|certificate|password|registry|image|k8s|kube|kubernetes)[_.-]?secret$`, // an object
 	`pull[_.-]?secret$`, `existing[_.-]?secret$`, `password[_.-]?secret$`,
 	`(?:^|[_.-])(?:eos|bos|pad|unk|mask|cls|sep|stop|start|end|special|input|output|image|audio|video)[_.-]?token$`, // a token of a language model
@@ -43,39 +43,41 @@ var otherNames = regexp.MustCompile(strings.Join([]string{
 	`initial[_.-]cluster[_.-]token$`,
 	`(?:^|[_.-])public[_.-].*(?:key|token)s?$`,
 	`(?:load|set|import|with|include|allow|use)[_.-]?credentials?$`, // a switch
-	`trust[_.-]?store[_.-]?(?:pass|pwd)`,                            // a store of public certificates
-}, "|"))
+}, "|"), "secret", "token", "tokens", "key", "keys", "credential", "credentials")
+
+// trustStores match the passwords of stores of public certificates.
+var trustStores = regexp.MustCompile(`trust[_.-]?store[_.-]?(?:pass|pwd)`)
 
 // camelNames end in a word that is lost in lower case: sslKeystorePass, but not Bypass.
-var camelNames = regexp.MustCompile(`[a-z0-9](?:Pw|Pass|Pwd)$`)
+var camelNames = ending(`[a-z0-9](?:Pw|Pass|Pwd)$`, "Pw", "Pass", "Pwd")
 
 // passes matches names in which pass does not mean a password.
 var passes = regexp.MustCompile(`(?i:proxy|uwsgi|fastcgi|scgi|grpc|by|low|high|band|render|first|second|single|multi|one|two|max|last|next|boarding|trust_?store)(?:Pass|Pwd)$`)
 
 // authNames match variables of well-known programs that contain user and password, or the password alone.
-var authNames = regexp.MustCompile(`(?:^|[_.-])(?:rediscli|neo4j|(?:flower|http|proxy|registry|nexus|elastic|es|consul|consul_http|composer|npm|docker|influx|traefik|dashboard|ui|web|admin)_?)?(?:basic)?[_.-]?auth$|:_auth$|^_auth$`)
+var authNames = ending(`(?:^|[_.-])(?:rediscli|neo4j|(?:flower|http|proxy|registry|nexus|elastic|es|consul|consul_http|composer|npm|docker|influx|traefik|dashboard|ui|web|admin)_?)?(?:basic)?[_.-]?auth$|:_auth$|^_auth$`, "auth")
 
 // vendorKeys match names of keys that services issue.
-var vendorKeys = regexp.MustCompile(`(?:^|[_.-])(?:` + strings.Join([]string{
+var vendorKeys = ending(`(?:^|[_.-])(?:`+strings.Join([]string{
 	`azure[a-z_.-]*`, `storage(?:[_.-]?account)?`, `batch`, `cosmos(?:[_.-]?db)?`, `openai`, `cognitive(?:[_.-]?services?)?`, `speech`, `translator`,
 	`service[_.-]?bus`, `event[_.-]?(?:hub|grid)s?`, `(?:dd|datadog)[_.-]?app(?:lication)?`, `app(?:lication)?`, `consumer`, `shared`, `service`, `function`,
 	`stripe`, `sendgrid`, `mailgun`, `mailchimp`, `mandrill`, `postmark`, `twilio`, `algolia[a-z_.-]*`, `anthropic`, `gemini`, `mistral`, `cohere`,
 	`groq`, `pinecone`, `honeycomb`, `bugsnag`, `rollbar`, `airtable`, `pagerduty[a-z_.-]*`, `opsgenie`, `cloudflare`, `linode`, `vultr`, `heroku`,
 	`wireguard`, `wg`, `aes`, `session`, `security`, `crypto`, `cipher`, `kek`, `root`, `integration`, `insert`, `ingest(?:ion)?`, `write`,
 	`webhook`, `newrelic`, `new[_.-]relic`, `sentry`, `github`, `gitlab`, `slack`, `firebase`, `fcm(?:[_.-]server)?`, `server`, `maps`, `google[a-z_.-]*`,
-}, "|") + `)[_.-]?key$`)
+}, "|")+`)[_.-]?key$`, "key")
 
 // accountKeys match the keys of a cloud account, which has two of them.
-var accountKeys = regexp.MustCompile(`(?:^|_)(?:azure|cosmos|storage|search|batch|iot|event_?hub|service_?bus|redis|signalr|maps|cognitive|openai|acr)[a-z_]*_(?:primary|secondary)_key$`)
+var accountKeys = ending(`(?:^|_)(?:azure|cosmos|storage|search|batch|iot|event_?hub|service_?bus|redis|signalr|maps|cognitive|openai|acr)[a-z_]*_(?:primary|secondary)_key$`, "_key")
 
 // secretID matches half of the credentials of a Vault AppRole, or elsewhere the name of a secret.
-var secretID = regexp.MustCompile(`(?:^|[_.-])secret[_.-]?id$`)
+var secretID = ending(`(?:^|[_.-])secret[_.-]?id$`, "id")
 
 // salts are harmless, except for those that sign cookies.
-var salts = regexp.MustCompile(`(?:^|[_.-])(?:auth|nonce|logged_in|secure_auth|cookie|session|token|hash|password|encryption|secret|app)[_.-]?salt$`)
+var salts = ending(`(?:^|[_.-])(?:auth|nonce|logged_in|secure_auth|cookie|session|token|hash|password|encryption|secret|app)[_.-]?salt$`, "salt")
 
 // plainKeys match keys that do not unlock anything.
-var plainKeys = regexp.MustCompile(`(?:public|publishable|gpg|pgp|partition|sort|primary|foreign|cache|object|s3|index|lookup|group|instrumentation|site|host|lock|path|registry|label|annotation|config|redis|map|row|dict|header|hot|cert|ca|alias|project|issue|language|translation|message|i18n|dedupe?|idempotency|trust(?:ed)?|pub)[_.-]?key$`)
+var plainKeys = ending(`(?:public|publishable|gpg|pgp|partition|sort|primary|foreign|cache|object|s3|index|lookup|group|instrumentation|site|host|lock|path|registry|label|annotation|config|redis|map|row|dict|header|hot|cert|ca|alias|project|issue|language|translation|message|i18n|dedupe?|idempotency|trust(?:ed)?|pub)[_.-]?key$`, "key")
 
 // first matches names that begin with a noun: TOKEN_GITHUB, SECRET_JWT, PASSWORD_DB.
 var first = regexp.MustCompile(`^(?:[a-z0-9]+_)?(?:password|passwd|passphrase|pwd|pw|secret|token|apikey|api_key)_([a-z0-9_]+)$`)
@@ -128,13 +130,13 @@ var change = regexp.MustCompile(`^(?:expir|renew|rotat)[a-z]*$`)
 
 // nameOf returns the confidence that a name is a credential's.
 func nameOf(name string) confidence {
-	name = tail(name)
+	name = nameSuffix(name)
 	low := lower(name)
 	if !nameClue.MatchString(low) {
 		return unnamed
 	}
 	switch {
-	case otherNames.MatchString(low):
+	case otherNames.MatchString(low), strings.Contains(low, "trust") && trustStores.MatchString(low):
 		return unnamed
 	case certainNames.MatchString(low) || camelNames.MatchString(name) && !passes.MatchString(name):
 		return certain
@@ -168,15 +170,15 @@ func nameOf(name string) confidence {
 	return unnamed
 }
 
-// tail returns the end of a name, which decides; names have no maximum length.
-func tail(name string) string { return name[max(0, len(name)-1024):] }
+// nameSuffix returns the end of a name, which decides; names have no maximum length.
+func nameSuffix(name string) string { return name[max(0, len(name)-1024):] }
 
 // Named reports whether a name alone shows that its value is a credential.
 func Named(name string) bool { return nameOf(name) == certain }
 
 // named finds a credential by the name of an env entry, a key, a header or a flag.
 func named(name, value string) (Match, bool) {
-	name = tail(name)
+	name = nameSuffix(name)
 	c := nameOf(name)
 	if c == unnamed || !Plain(name, value) {
 		return Match{}, false
@@ -184,19 +186,20 @@ func named(name, value string) (Match, bool) {
 	low := lower(name)
 	m := Match{Detector: "name", Name: low, What: "a credential", Named: true, Line: 1}
 	switch {
-	case c == certain && authNames.MatchString(low) && !certainNames.MatchString(low):
+	case c == certain && certainNames.MatchString(low):
+	case c == certain && authNames.MatchString(low):
 		return m, isAuth(low, value)
 	case c == vendor:
 		m.Detector = "name of a vendor's key"
-		return m, random(value)
+		return m, isRandom(value)
 	case c == likely:
 		m.Detector, m.Likely = "noun first", true
 		return m, len(value) >= 8 && !strings.ContainsAny(value, " \t\n") && strings.ContainsAny(lower(value), "abcdefghijklmnopqrstuvwxyz")
-	case c == certain && !certainNames.MatchString(low) && first.MatchString(strings.NewReplacer("-", "_", ".", "_").Replace(low)):
+	case c == certain && first.MatchString(strings.NewReplacer("-", "_", ".", "_").Replace(low)):
 		m.Detector = "noun first"
 	case c == opaque:
 		m.Detector, m.Likely = "random value under a key", true
-		return m, randomFor(low, value)
+		return m, isRandomFor(low, value)
 	}
 	return m, true
 }
@@ -218,16 +221,16 @@ func isAuth(low, value string) bool {
 // crypted matches a hashed password.
 var crypted = regexp.MustCompile(`^(?:\$(?:apr1|1|2[aby]?|5|6|7|y|argon2[a-z]*|scrypt|pbkdf2)\$|\{[A-Za-z0-9-]+\})`)
 
-// randomFor is random, but accepts a UUID as the secret ID of an AppRole.
-func randomFor(low, value string) bool {
-	return random(value) || secretID.MatchString(low) && uuid.MatchString(value)
+// isRandomFor is random, but accepts a UUID as the secret ID of an AppRole.
+func isRandomFor(low, value string) bool {
+	return isRandom(value) || secretID.MatchString(low) && uuid.MatchString(value)
 }
 
 // hashed matches a hexadecimal hash.
 var hashed = regexp.MustCompile(`^(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64})$`)
 
-// random reports whether a value appears to be generated.
-func random(value string) bool {
+// isRandom reports whether a value appears to be generated.
+func isRandom(value string) bool {
 	value = strings.TrimPrefix(strings.TrimSpace(value), "base64:")
 	if len(value) < 16 || len(value) > 1024 || uuid.MatchString(value) || wordy.MatchString(value) {
 		return false

@@ -6,12 +6,12 @@ import (
 	"testing"
 )
 
-// No pattern of an innocent value matches an ordinary one.
-func TestOrdinaryValuesAreNotInnocent(t *testing.T) {
+// No pattern of an harmless value matches an ordinary one.
+func TestOrdinaryValuesAreNotHarmless(t *testing.T) {
 	for value, want := range map[string]bool{
 		"orders-service": true, "sleep 10": true, "hunter2": true, "a": false, "": false, "--": false, "xxxx": false, "__name__": false, "a/b": false, "your-key": false, "key-goes-here": false,
 	} {
-		if got := ordinary(value); got != want {
+		if got := isOrdinary(value); got != want {
 			t.Errorf("%q: got %v", value, got)
 		}
 	}
@@ -25,11 +25,11 @@ func TestOrdinaryValuesAreNotInnocent(t *testing.T) {
 			text.WriteString(parts[random.IntN(len(parts))])
 		}
 		low := text.String()
-		if !ordinary(low) {
+		if !isOrdinary(low) {
 			continue
 		}
 		found++
-		if innocentValues.MatchString(low) || ciphertext.MatchString(low) || opening.MatchString(low) {
+		if harmlessValues.MatchString(low) || ciphertext.MatchString(low) || opening.MatchString(low) {
 			t.Fatalf("%q is not ordinary", low)
 		}
 	}

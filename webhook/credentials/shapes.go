@@ -15,8 +15,8 @@ type shape struct {
 	lead int
 	// read replaces pattern for values of any length. It receives the text from the needle on.
 	read func(text string) (length int, found bool)
-	// holds is an additional check of a match. It may be nil.
-	holds func(match string) bool
+	// isValid is an additional check of a match. It may be nil.
+	isValid func(match string) bool
 }
 
 var re = regexp.MustCompile
@@ -71,8 +71,8 @@ var shapes = []shape{
 // maxShapes limits how many mentions of a needle are examined.
 const maxShapes = 5000
 
-// shaped finds values by their shape.
-func shaped(t *text) {
+// findShapes finds values by their shape.
+func findShapes(t *text) {
 	present := needleIn.in(t.raw)
 	if len(present) == 0 {
 		return
@@ -83,27 +83,21 @@ func shaped(t *text) {
 			if !present[needle] {
 				continue
 			}
-			for from, n := 0, 0; n < maxShapes; n++ {
-				at := strings.Index(t.raw[from:], needle)
-				if at < 0 {
-					break
-				}
-				at += from
-				from = at + len(needle)
+			for m := mentionsOf(t.raw, needle, maxShapes); m.next(); {
 				if s.read != nil {
-					length, found := s.read(t.raw[at:])
-					from = max(from, at+length)
+					length, found := s.read(t.raw[m.at:])
+					m.skip(m.at + length)
 					if found {
-						t.add(Match{Detector: s.detector, What: s.what}, at)
+						t.add(Match{Detector: s.detector, What: s.what}, m.at)
 					}
 					continue
 				}
-				start := max(0, at-s.lead)
-				match := s.pattern.FindString(t.raw[start:min(len(t.raw), at+700)])
-				if match == "" || strings.HasSuffix(match, "EXAMPLE") || s.holds != nil && !s.holds(match) {
+				start := max(0, m.at-s.lead)
+				match := s.pattern.FindString(t.raw[start:min(len(t.raw), m.at+700)])
+				if match == "" || strings.HasSuffix(match, "EXAMPLE") || s.isValid != nil && !s.isValid(match) {
 					continue
 				}
-				t.add(Match{Detector: s.detector, What: s.what}, at)
+				t.add(Match{Detector: s.detector, What: s.what}, m.at)
 			}
 		}
 	}

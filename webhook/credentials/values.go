@@ -7,12 +7,12 @@ import (
 
 // Plain reports whether a value is a literal, which would be a credential under a suitable name.
 func Plain(name, value string) bool {
-	name = tail(name)
+	name = nameSuffix(name)
 	low := lower(strings.TrimSpace(value))
-	return !innocent(low) && !reference(lower(name), strings.TrimSpace(value)) && !repeats(name, strings.TrimSpace(value))
+	return !isHarmless(low) && !namesSecret(lower(name), strings.TrimSpace(value)) && !repeatsName(name, strings.TrimSpace(value))
 }
 
-var words = set("true", "false", "yes", "no", "on", "off", "y", "n", "null", "nil", "none", "~", "undefined", "enable", "enabled",
+var harmlessWords = set("true", "false", "yes", "no", "on", "off", "y", "n", "null", "nil", "none", "~", "undefined", "enable", "enabled",
 	"disable", "disabled", "required", "sufficient", "requisite", "substack", "optional", "include", "omit", "files", "read", "write", "same-origin", "string", "string!", "str",
 	"bytes", "bearer", "basic", "jwt", "header", "irsa", "projected", "instance_profile", "aws", "id", "redacted", "[redacted]", "hidden", "masked", "todo", "tbd", "n/a",
 	"trace", "debug", "info", "warn", "error", "secretstr", "secretbytes", "securestring", "boolean", "integer", "varchar", "env", "file")
@@ -25,28 +25,28 @@ func set(all ...string) map[string]bool {
 	return m
 }
 
-// innocent reports whether a value, in lower case, is useless to an attacker: empty, a switch, the name of a
+// isHarmless reports whether a value, in lower case, is useless to an attacker: empty, a switch, the name of a
 // type, a placeholder, a variable, a template, a path, a URL, encrypted, or the address of a value in a secret
 // store. changeme and 12345 are passwords.
-func innocent(low string) bool {
-	if words[low] {
+func isHarmless(low string) bool {
+	if harmlessWords[low] {
 		return true
 	}
-	if ordinary(low) {
+	if isOrdinary(low) {
 		return false
 	}
-	if innocentValues.MatchString(low) || ciphertext.MatchString(low) {
+	if harmlessValues.MatchString(low) || ciphertext.MatchString(low) {
 		return true
 	}
 	if !opening.MatchString(low) {
 		return false
 	}
-	return !telling(variable.ReplaceAllString(low, ""))
+	return !hasLiteralPart(variable.ReplaceAllString(low, ""))
 }
 
-// ordinary reports whether a value has only words and numbers, none of which an innocent value
+// isOrdinary reports whether a value has only words and numbers, none of which an harmless value
 // begins or ends with. Most values are like that, and looking at each byte is enough to see it.
-func ordinary(low string) bool {
+func isOrdinary(low string) bool {
 	if len(low) < 2 || len(low) > 100 || low[0] == '_' || low[0] == '-' || strings.Trim(low, "x") == "" {
 		return false
 	}
@@ -70,8 +70,8 @@ var (
 	separator = regexp.MustCompile(`[\s/:,;._@=?&-]+`)
 )
 
-// telling reports whether a literal part of a composed value is more than a word.
-func telling(rest string) bool {
+// hasLiteralPart reports whether a literal part of a composed value is more than a word.
+func hasLiteralPart(rest string) bool {
 	if opening.MatchString(rest) {
 		return false
 	}
@@ -93,7 +93,7 @@ var ciphertext = regexp.MustCompile(`^(?:` + strings.Join([]string{
 	`\{(?:cipher|s?sha[0-9]*|s?md5|crypt|bcrypt|pbkdf2|scrypt|argon2)\}[a-z0-9+/=$.,]{20}`,
 }, "|") + `)`)
 
-var innocentValues = regexp.MustCompile(`^(?:` + strings.Join([]string{
+var harmlessValues = regexp.MustCompile(`^(?:` + strings.Join([]string{
 	``,
 	`[a-z0-9]`,                                                  // a switch, a keyboard shortcut
 	`-+`, `x{3,}`, `:?\*+`, `[:.,;=+_#]{1,3}`, `\S{0,10}\.{3,}`, // masked or omitted
@@ -121,10 +121,10 @@ var innocentValues = regexp.MustCompile(`^(?:` + strings.Join([]string{
 	`(?:os|process|self|this|req|request|config|settings|options|opts|args|params|ctx|event|vars?|local|module|values|secrets|data|user)\.[a-z_]`, // a variable of a program
 }, "|") + `)`)
 
-// vacant reports what is written in place of a value: in addition to innocent values, the beginning of an
+// isPlaceholder reports whether a text is written in place of a value: a harmless value, or the beginning of an
 // alias, a tag, a list or a call in some language.
-func vacant(low string) bool {
-	return low == "" || strings.IndexByte("*<{([|!`", low[0]) >= 0 || innocent(low)
+func isPlaceholder(low string) bool {
+	return low == "" || strings.IndexByte("*<{([|!`", low[0]) >= 0 || isHarmless(low)
 }
 
 var (
@@ -154,18 +154,18 @@ const (
 	rule     = `[a-z_]{2,20}(?::[a-z0-9_,.]{1,20})?`
 )
 
-// of downgrades a match that depends on its name alone to likely if the value consists of words.
-func (m Match) of(value string) Match {
+// downgradeWords downgrades a match that depends on its name alone to likely if the value consists of words.
+func (m Match) downgradeWords(value string) Match {
 	if asWords.MatchString(strings.TrimRight(value, `])}>.,;:`)) {
 		m.Detector, m.Likely = m.Detector+" of words", true
 	}
 	return m
 }
 
-// reference reports whether a value is the name of a Secret, or of a key in one, rather than its content. A
+// namesSecret reports whether a value is the name of a Secret, or of a key in one, rather than its content. A
 // name that ends in secret or credentials often denotes an object: --webhook-secret=cert-manager/webhook-tls.
 // base64 contains no hyphen, so it does not match.
-func reference(name, value string) bool {
+func namesSecret(name, value string) bool {
 	low := lower(value)
 	switch {
 	case strings.HasSuffix(name, "secret") && path.MatchString(low):
@@ -186,9 +186,9 @@ func reference(name, value string) bool {
 	return false
 }
 
-// repeats reports whether a value repeats its own name: GOOGLE_API_KEY=GOOGLE_API_KEY_VAL. A single word is
+// repeatsName reports whether a value repeats its own name: GOOGLE_API_KEY=GOOGLE_API_KEY_VAL. A single word is
 // still a password, as in password=password.
-func repeats(name, value string) bool {
+func repeatsName(name, value string) bool {
 	if len(value) > 200 || len(name) < 6 {
 		return false
 	}

@@ -15,7 +15,7 @@ func (d *Decision) Annotations() map[string]string {
 		if reason := d.reason(f); reason != "" {
 			text += " (" + reason + ")"
 		}
-		notes[f.Policy] = append(notes[f.Policy], text+by(f.Guardrails)+": "+of(f.Container)+f.Message)
+		notes[f.Policy] = append(notes[f.Policy], text+requiredBySuffix(f.Guardrails)+": "+containerPrefix(f.Container)+f.Message)
 	}
 	for policy := range d.Errors {
 		if len(notes[policy]) == 0 {
@@ -31,7 +31,7 @@ func (d *Decision) Annotations() map[string]string {
 		if g.skipReason != "" {
 			text = ModeEnforce.String() + ", left as it is (" + g.skipReason + ")"
 		}
-		notes[g.policy] = append(notes[g.policy], text+by(g.guardrails)+": "+of(g.container)+verb+strings.Join(g.values, ", "))
+		notes[g.policy] = append(notes[g.policy], text+requiredBySuffix(g.guardrails)+": "+containerPrefix(g.container)+verb+strings.Join(g.values, ", "))
 	}
 	if len(notes) == 0 {
 		return nil
@@ -43,14 +43,14 @@ func (d *Decision) Annotations() map[string]string {
 	return joined
 }
 
-func by(guardrails []string) string {
+func requiredBySuffix(guardrails []string) string {
 	if len(guardrails) == 0 {
 		return ""
 	}
-	return ", " + askedBy(guardrails)
+	return ", " + requiredBy(guardrails)
 }
 
-func of(container string) string {
+func containerPrefix(container string) string {
 	if container == "" {
 		return ""
 	}

@@ -45,10 +45,10 @@ func (c *Checked) Refusal(subject string) string {
 		b.WriteString("\n- " + fault.String())
 	}
 	if rest := len(c.Faults) - MaxFindings; rest > 0 {
-		fmt.Fprintf(&b, "\n- and %s", count(rest, "more error", "more errors"))
+		fmt.Fprintf(&b, "\n- and %s", Count(rest, "more error", "more errors"))
 	}
 	return b.String()
 }
 
-// Notes returns the warnings, limited in the same way as those of a Decision.
-func (c *Checked) Notes() []string { return limited(c.Warnings) }
+// LimitedWarnings returns the warnings, limited in the same way as those of a Decision.
+func (c *Checked) LimitedWarnings() []string { return limited(c.Warnings) }

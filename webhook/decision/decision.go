@@ -1,5 +1,7 @@
 package decision
 
+import "strings"
+
 // Fill is a value that an injection sets, or will set when Pods are created.
 type Fill struct {
 	Policy     string
@@ -15,6 +17,10 @@ type Fill struct {
 	// Undecided is true if it could not be determined whether to skip the field.
 	Undecided bool
 }
+
+// Text returns the field and the value. Without the prefix of the field, four values for one
+// container fit into a warning.
+func (f *Fill) Text() string { return strings.TrimPrefix(f.Field, "resources.") + "=" + f.Value }
 
 // Decision is the result of deciding one Request.
 type Decision struct {

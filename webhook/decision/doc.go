@@ -1,4 +1,4 @@
-// Package decision holds the plain data at the centre of Taffrail: a normalized Request, the
+// Package decision holds the plain data at the center of Taffrail: a normalized Request, the
 // violations that policies find in it, and the Decision about it. It also writes a Decision's
 // messages, so that they read the same everywhere.
 //

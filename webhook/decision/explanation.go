@@ -52,7 +52,7 @@ type ExemptionExplanation struct {
 	Name    string
 	Applies bool
 	Reason  string
-	// Policies are those that it exempts from, if it applies and some Guardrail honours it.
+	// Policies are those that it exempts from, if it applies and some Guardrail honors it.
 	Policies []string
 	// Containers restricts the Exemption to these containers, if there are any.
 	Containers []string

@@ -48,16 +48,16 @@ func objects[T metav1.Object](typed []T) []metav1.Object {
 	return all
 }
 
-// Leave records why a kind of facts could not be read.
-func (f *Facts) Leave(fact Fact, reason string) {
+// SetUnread records why a kind of facts could not be read.
+func (f *Facts) SetUnread(fact Fact, reason string) {
 	if f.Unread == nil {
 		f.Unread = map[Fact]string{}
 	}
 	f.Unread[fact] = reason
 }
 
-// Take replaces the objects of one kind of facts with those of from.
-func (f *Facts) Take(fact Fact, from *Facts) {
+// Replace replaces the objects of one kind of facts with those of from.
+func (f *Facts) Replace(fact Fact, from *Facts) {
 	switch fact {
 	case FactLimitRanges:
 		f.LimitRanges = from.LimitRanges

@@ -24,7 +24,7 @@ func TestFactsByKind(t *testing.T) {
 	all := []decision.Fact{decision.FactLimitRanges, decision.FactResourceQuotas, decision.FactAutoscalers, decision.FactClaims, decision.FactStorageClasses}
 	for _, taken := range all {
 		var facts decision.Facts
-		facts.Take(taken, &from)
+		facts.Replace(taken, &from)
 		for _, fact := range all {
 			objects := facts.Of(fact)
 			if fact != taken && len(objects) > 0 || fact == taken && (len(objects) != 1 || objects[0].GetName() != string(fact)) {

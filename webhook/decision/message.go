@@ -59,18 +59,18 @@ func (d *Decision) Denial(subject string) string {
 		return ""
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s is refused by %s:", subject, count(len(policiesOf(denying)), "policy", "policies"))
+	fmt.Fprintf(&b, "%s is denied by %s:", subject, Count(len(policiesOf(denying)), "policy", "policies"))
 	shown := min(len(denying), MaxFindings)
 	for i, f := range denying[:shown] {
 		b.WriteString("\n- ")
 		b.WriteString(f.finding())
 		// What all findings of a policy share is printed once, after the last.
-		if i+1 == shown || f.advice() != denying[i+1].advice() || f.Policy != denying[i+1].Policy {
+		if i+1 == shown || !f.sharesAdvice(denying[i+1]) {
 			b.WriteString(f.advice())
 		}
 	}
 	if rest := denying[shown:]; len(rest) > 0 {
-		fmt.Fprintf(&b, "\n- and %s of %s", count(len(rest), "more finding", "more findings"),
+		fmt.Fprintf(&b, "\n- and %s of %s", Count(len(rest), "more finding", "more findings"),
 			Line(strings.Join(policiesOf(rest), ", "), maxLine))
 	}
 	return b.String()
@@ -85,11 +85,20 @@ func (f *Finding) finding() string { return f.Headline() + detail("field:  ", f.
 
 // advice returns the part of the message that the policy's findings may share.
 func (f *Finding) advice() string {
-	text := detail("write:  ", f.Remediation) + detail("", askedBy(f.Guardrails))
+	text := detail("fix:    ", f.Remediation) + detail("", requiredBy(f.Guardrails))
 	if f.Exempted() {
-		text += detail("excused by ", f.ExemptedBy())
+		text += detail("exempted by ", f.ExemptedBy())
 	}
 	return text
+}
+
+// sharesAdvice reports whether two findings are of the same policy, and have the same advice.
+func (f *Finding) sharesAdvice(other *Finding) bool {
+	if f.Policy != other.Policy {
+		return false
+	}
+	same := f.Remediation == other.Remediation && slices.Equal(f.Guardrails, other.Guardrails) && slices.Equal(f.Exemptions, other.Exemptions)
+	return same || f.advice() == other.advice()
 }
 
 func detail(label, text string) string {
@@ -101,7 +110,7 @@ func detail(label, text string) string {
 
 // Headline returns the finding on one line: policy, container and message.
 func (f *Finding) Headline() string {
-	return Line(where(f.Policy, f.Container)+": "+f.Message, maxLine)
+	return Line(policyAndContainer(f.Policy, f.Container)+": "+f.Message, maxLine)
 }
 
 // Outcome returns the consequence of the finding: denied, warned, recorded, tolerated, exempted
@@ -132,7 +141,7 @@ func (d *Decision) Warnings() []string {
 		if !f.Warns() || f.Unknown != "" && f.Mode < ModeEnforce {
 			continue
 		}
-		start := where(f.Policy, f.Container) + ": "
+		start := policyAndContainer(f.Policy, f.Container) + ": "
 		reason := d.reason(f)
 		switch {
 		case f.Unknown != "" && reason != "":
@@ -197,7 +206,7 @@ func (d *Decision) FillWarnings() []string {
 		if group.mode != ModeWarn {
 			continue
 		}
-		start := where(group.policy, group.container) + ": would set "
+		start := policyAndContainer(group.policy, group.container) + ": would set "
 		text := start + group.values[0]
 		for _, value := range group.values[1:] {
 			if more := text + ", " + value; utf8.RuneCountInString(more) <= MaxWarning {
@@ -218,7 +227,7 @@ func (d *Decision) FillLines() []string {
 	var lines []string
 	for _, group := range groupFills(d.Fills) {
 		if group.mode == ModeEnforce {
-			lines = append(lines, Line(where(group.policy, group.container)+": sets "+strings.Join(group.values, ", "), maxLine))
+			lines = append(lines, Line(policyAndContainer(group.policy, group.container)+": sets "+strings.Join(group.values, ", "), maxLine))
 		}
 	}
 	return lines
@@ -235,7 +244,8 @@ type fillGroup struct {
 // groupFills groups fills by policy, mode, reason and container, in their original order.
 func groupFills(fills []Fill) []fillGroup {
 	var groups []fillGroup
-	for _, f := range fills {
+	for i := range fills {
+		f := &fills[i]
 		at := slices.IndexFunc(groups, func(g fillGroup) bool {
 			return g.policy == f.Policy && g.container == f.Container && g.mode == f.Mode && g.skipReason == f.SkipReason
 		})
@@ -245,8 +255,7 @@ func groupFills(fills []Fill) []fillGroup {
 		}
 		g := &groups[at]
 		g.guardrails = append(g.guardrails, f.Guardrails...)
-		// Without the prefix, four values for one container fit into a warning.
-		g.values = append(g.values, strings.TrimPrefix(f.Field, "resources.")+"="+f.Value)
+		g.values = append(g.values, f.Text())
 	}
 	for i := range groups {
 		slices.Sort(groups[i].guardrails)
@@ -257,7 +266,7 @@ func groupFills(fills []Fill) []fillGroup {
 
 func limited(warnings []string) []string {
 	if over := len(warnings) - MaxWarnings; over > 0 {
-		warnings = append(warnings[:MaxWarnings], fmt.Sprintf("and %s", count(over, "more warning", "more warnings")))
+		warnings = append(warnings[:MaxWarnings], fmt.Sprintf("and %s", Count(over, "more warning", "more warnings")))
 	}
 	for i := range warnings {
 		warnings[i] = Line(warnings[i], MaxWarning)
@@ -265,14 +274,14 @@ func limited(warnings []string) []string {
 	return warnings
 }
 
-func where(policy, container string) string {
+func policyAndContainer(policy, container string) string {
 	if container == "" {
 		return policy
 	}
 	return fmt.Sprintf("%s, container %q", policy, container)
 }
 
-func askedBy(guardrails []string) string {
+func requiredBy(guardrails []string) string {
 	switch len(guardrails) {
 	case 0:
 		return ""
@@ -292,7 +301,8 @@ func policiesOf(findings []*Finding) []string {
 	return ids
 }
 
-func count(n int, one, many string) string {
+// Count returns a number with the noun for it: 1 object, 2 objects.
+func Count(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}
@@ -311,8 +321,28 @@ func Line(text string, limit int) string {
 	return shortened(Redact(oneLine(text, limit+redactAhead)), limit)
 }
 
+// isLine reports whether text is one line of at most limit characters already. It is cheap, and
+// false for some texts that are.
+func isLine(text string, limit int) bool {
+	if len(text) > limit {
+		return false
+	}
+	space := true
+	for i := range len(text) {
+		c := text[i]
+		if c < ' ' || c > '~' || c == ' ' && space {
+			return false
+		}
+		space = c == ' '
+	}
+	return !space || text == ""
+}
+
 // oneLine returns text as one line of little more than limit characters.
 func oneLine(text string, limit int) string {
+	if isLine(text, limit) {
+		return text
+	}
 	var b strings.Builder
 	runes, blank := 0, false
 	for _, r := range text {
@@ -338,7 +368,7 @@ func oneLine(text string, limit int) string {
 
 // shortened truncates a line to limit characters.
 func shortened(line string, limit int) string {
-	if utf8.RuneCountInString(line) <= limit {
+	if len(line) <= limit || utf8.RuneCountInString(line) <= limit {
 		return line
 	}
 	return strings.TrimRight(string([]rune(line)[:limit-1]), " ") + "…"

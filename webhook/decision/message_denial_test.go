@@ -18,24 +18,30 @@ func TestWhoeverMayNotLoosenIsToldWhoMay(t *testing.T) {
 		lacking decision.NotExempting
 		want    string
 	}{
-		"a Guardrail in a namespace": {"alice", decision.NotExempting{Guardrail: "g", Namespace: "shop", Message: "in namespace shop"}, `Exemption e is refused, because alice may not exempt objects from these policies:
+		"a Guardrail in a namespace": {"alice", decision.NotExempting{Guardrail: "g", Namespace: "shop", Message: "in namespace shop"}, `Exemption e is denied, because alice is not permitted to exempt objects from these policies:
 - in namespace shop
-    write:  Narrow the Exemption, or ask someone who has the RBAC verb exempt.
+    fix:    Narrow the Exemption, or ask someone who has the RBAC verb exempt.
 An administrator grants the permission with:
     kubectl create clusterrole exempt-g --verb=exempt --resource=guardrails.taffrail.dev --resource-name=g
     kubectl create rolebinding exempt-g --namespace=shop --clusterrole=exempt-g --user=alice`},
-		"every Guardrail": {"oidc:ana o'neil", decision.NotExempting{Namespace: "shop", Message: "m"}, `Exemption e is refused, because oidc:ana o'neil may not exempt objects from these policies:
+		"every Guardrail": {"oidc:ana o'neil", decision.NotExempting{Namespace: "shop", Message: "m"}, `Exemption e is denied, because oidc:ana o'neil is not permitted to exempt objects from these policies:
 - m
-    write:  Narrow the Exemption, or ask someone who has the RBAC verb exempt.
+    fix:    Narrow the Exemption, or ask someone who has the RBAC verb exempt.
 An administrator grants the permission with:
     kubectl create clusterrole exempt-all --verb=exempt --resource=guardrails.taffrail.dev
     kubectl create rolebinding exempt-all --namespace=shop --clusterrole=exempt-all --user='oidc:ana o'\''neil'`},
-		"every namespace": {"system:serviceaccount:ci:deployer", decision.NotExempting{Guardrail: "g", Message: "m"}, `Exemption e is refused, because system:serviceaccount:ci:deployer may not exempt objects from these policies:
+		"every namespace": {"system:serviceaccount:ci:deployer", decision.NotExempting{Guardrail: "g", Message: "m"}, `Exemption e is denied, because system:serviceaccount:ci:deployer is not permitted to exempt objects from these policies:
 - m
-    write:  Narrow the Exemption, or ask someone who has the RBAC verb exempt.
+    fix:    Narrow the Exemption, or ask someone who has the RBAC verb exempt.
 An administrator grants the permission with:
     kubectl create clusterrole exempt-g --verb=exempt --resource=guardrails.taffrail.dev --resource-name=g
     kubectl create clusterrolebinding exempt-g --clusterrole=exempt-g --serviceaccount=ci:deployer`},
+		"a user whose name looks like a password before a host": {"oidc:ana@example.com", decision.NotExempting{Guardrail: "g", Message: "m"}, `Exemption e is denied, because oidc:ana@example.com is not permitted to exempt objects from these policies:
+- m
+    fix:    Narrow the Exemption, or ask someone who has the RBAC verb exempt.
+An administrator grants the permission with:
+    kubectl create clusterrole exempt-g --verb=exempt --resource=guardrails.taffrail.dev --resource-name=g
+    kubectl create clusterrolebinding exempt-g --clusterrole=exempt-g --user=oidc:ana@example.com`},
 	} {
 		got := decision.ExemptDenial("Exemption e", decision.User{Name: c.user}, []decision.NotExempting{c.lacking})
 		if diff := cmp.Diff(c.want, got); diff != "" {
@@ -43,7 +49,7 @@ An administrator grants the permission with:
 		}
 	}
 	for n, more := range map[int]string{
-		decision.MaxFindings: "\n    write", decision.MaxFindings + 1: "\n- and 1 more Guardrail or namespace\n", decision.MaxFindings + 2: "\n- and 2 more Guardrails or namespaces\n",
+		decision.MaxFindings: "\n    fix", decision.MaxFindings + 1: "\n- and 1 more Guardrail or namespace\n", decision.MaxFindings + 2: "\n- and 2 more Guardrails or namespaces\n",
 	} {
 		var lacking []decision.NotExempting
 		for i := range n {
@@ -61,10 +67,10 @@ func TestRelaxDenialSaysWhatToWrite(t *testing.T) {
 		{Mode: decision.ModeWarn, Guardrails: []string{"soft"}, Message: "warned"},
 		{Mode: decision.ModeEnforce, Guardrails: []string{"g"}, Path: "metadata.labels[team]", Message: "loses probes", Remediation: "Leave the label."},
 	}}
-	want := `Namespace a would get fewer or weaker policies, but oidc:ana@example.com may not relax 1 Guardrail:
+	want := `Namespace a would get fewer or weaker policies, and oidc:ana@example.com is not permitted to relax 1 Guardrail:
 - loses probes
     field:  metadata.labels[team]
-    write:  Leave the label.
+    fix:    Leave the label.
 An administrator grants the permission with:
     kubectl create clusterrole relax-g --verb=relax --resource=guardrails.taffrail.dev --resource-name=g
     kubectl create clusterrolebinding relax-g --clusterrole=relax-g --user=oidc:ana@example.com`
@@ -109,13 +115,13 @@ func TestAFindingIsSpelledOut(t *testing.T) {
 		"bare": {decision.Finding{Policy: "p", Message: "m"}, "p: m", "recorded", ""},
 		"whole": {
 			decision.Finding{Policy: "p", Container: "c", Message: "m", Path: "spec.x", Remediation: "Do it.", Guardrails: []string{"g"}, Mode: decision.ModeEnforce},
-			"p, container \"c\": m\n    field:  spec.x\n    write:  Do it.\n    required by Guardrail g", "denied", "",
+			"p, container \"c\": m\n    field:  spec.x\n    fix:    Do it.\n    required by Guardrail g", "denied", "",
 		},
 		"exempted": {
 			decision.Finding{Policy: "p", Message: "m", Guardrails: []string{"g", "h"}, Mode: decision.ModeEnforce, Exemptions: []string{"e"}, Tolerated: "t", Unknown: "u"},
-			"p: m\n    required by Guardrails g, h\n    excused by Exemption e", "exempted", "Exemption e",
+			"p: m\n    required by Guardrails g, h\n    exempted by Exemption e", "exempted", "Exemption e",
 		},
-		"exempted twice": {decision.Finding{Policy: "p", Message: "m", Exemptions: []string{"e", "f"}}, "p: m\n    excused by Exemptions e, f", "exempted", "Exemptions e, f"},
+		"exempted twice": {decision.Finding{Policy: "p", Message: "m", Exemptions: []string{"e", "f"}}, "p: m\n    exempted by Exemptions e, f", "exempted", "Exemptions e, f"},
 		"unknown":        {decision.Finding{Policy: "p", Message: "m", Mode: decision.ModeEnforce, Unknown: "u", Tolerated: "t"}, "p: m", "unknown", ""},
 		"tolerated":      {decision.Finding{Policy: "p", Message: "m", Mode: decision.ModeEnforce, Tolerated: "t"}, "p: m", "tolerated", ""},
 		"warned":         {decision.Finding{Policy: "p", Message: "m", Mode: decision.ModeWarn}, "p: m", "warned", ""},
@@ -128,7 +134,7 @@ func TestAFindingIsSpelledOut(t *testing.T) {
 			t.Errorf("%s: got %s", name, got)
 		}
 		if got := c.finding.ExemptedBy(); got != c.by {
-			t.Errorf("%s: excused by %q", name, got)
+			t.Errorf("%s: exempted by %q", name, got)
 		}
 		if got := c.finding.Warns(); got != (c.outcome == "warned" || c.outcome == "tolerated" || c.outcome == "unknown") {
 			t.Errorf("%s: warns %v", name, got)
@@ -178,7 +184,7 @@ func TestHowManyWarningsAreGiven(t *testing.T) {
 			fills.Fills = append(fills.Fills, decision.Fill{Policy: "p", Container: message, Mode: decision.ModeWarn, Field: "resources.x", Value: "1"})
 			checked.Warnings = append(checked.Warnings, "p: "+message)
 		}
-		for what, got := range map[string][]string{"findings": d.Warnings(), "fills": fills.FillWarnings(), "faults": checked.Notes()} {
+		for what, got := range map[string][]string{"findings": d.Warnings(), "fills": fills.FillWarnings(), "faults": checked.LimitedWarnings()} {
 			want := last
 			if what == "fills" && n > 0 && n <= 20 {
 				want = fmt.Sprintf(`p, container "m%d": would set x=1`, n)

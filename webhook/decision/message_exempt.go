@@ -21,14 +21,14 @@ type NotExempting struct {
 // ExemptDenial returns the message for a user who may not write an Exemption.
 func ExemptDenial(subject string, user User, lacking []NotExempting) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s is refused, because %s may not exempt objects from these policies:", subject, Line(user.Name, MaxWarning))
+	fmt.Fprintf(&b, "%s is denied, because %s is not permitted to exempt objects from these policies:", subject, userName(user.Name, MaxWarning))
 	for i := range lacking[:min(len(lacking), MaxFindings)] {
 		fmt.Fprintf(&b, "\n- %s", Line(lacking[i].Message, maxLine))
 	}
 	if rest := len(lacking) - MaxFindings; rest > 0 {
-		fmt.Fprintf(&b, "\n- and %s", count(rest, "more Guardrail or namespace", "more Guardrails or namespaces"))
+		fmt.Fprintf(&b, "\n- and %s", Count(rest, "more Guardrail or namespace", "more Guardrails or namespaces"))
 	}
-	fmt.Fprintf(&b, "\n    write:  Narrow the Exemption, or ask someone who has the RBAC verb %s.", ExemptVerb)
+	fmt.Fprintf(&b, "\n    fix:    Narrow the Exemption, or ask someone who has the RBAC verb %s.", ExemptVerb)
 	b.WriteString("\nAn administrator grants the permission with:")
 	for _, command := range lacking[0].commands(user.Name) {
 		b.WriteString("\n    " + command)

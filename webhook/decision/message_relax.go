@@ -23,13 +23,13 @@ func (d *Decision) RelaxDenial(subject string, user User) string {
 		return ""
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s would get fewer or weaker policies, but %s may not relax %s:", subject, userName(user.Name, MaxWarning),
-		count(len(denying), "Guardrail", "Guardrails"))
+	fmt.Fprintf(&b, "%s would get fewer or weaker policies, and %s is not permitted to relax %s:", subject, userName(user.Name, MaxWarning),
+		Count(len(denying), "Guardrail", "Guardrails"))
 	for _, f := range denying[:min(len(denying), MaxFindings)] {
-		fmt.Fprintf(&b, "\n- %s\n    field:  %s\n    write:  %s", Line(f.Message, maxLine), Line(f.Path, maxLine), Line(f.Remediation, maxLine))
+		fmt.Fprintf(&b, "\n- %s\n    field:  %s\n    fix:    %s", Line(f.Message, maxLine), Line(f.Path, maxLine), Line(f.Remediation, maxLine))
 	}
 	if rest := len(denying) - MaxFindings; rest > 0 {
-		fmt.Fprintf(&b, "\n- and %s", count(rest, "more Guardrail", "more Guardrails"))
+		fmt.Fprintf(&b, "\n- and %s", Count(rest, "more Guardrail", "more Guardrails"))
 	}
 	if first := denying[0]; len(first.Guardrails) == 1 {
 		b.WriteString("\nAn administrator grants the permission with:")

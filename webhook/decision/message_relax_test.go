@@ -24,7 +24,7 @@ func TestRelaxDenialIsBounded(t *testing.T) {
 		}
 		d.Findings = append(d.Findings, decision.Finding{Guardrails: []string{"soft"}, Mode: decision.ModeWarn, Message: "loses soft"})
 		text := d.RelaxDenial("Namespace a", user)
-		if !strings.HasPrefix(text, "Namespace a would get fewer or weaker policies, but alice may not relax "+fmt.Sprint(n)+" Guardrail") ||
+		if !strings.HasPrefix(text, "Namespace a would get fewer or weaker policies, and alice is not permitted to relax "+fmt.Sprint(n)+" Guardrail") ||
 			strings.Count(text, "\n- loses ") != min(n, decision.MaxFindings) || strings.Contains(text, "soft") ||
 			!strings.Contains(text, "--resource-name=g00") || strings.Contains(text, "--resource-name=g01") {
 			t.Errorf("%d:\n%s", n, text)

@@ -42,7 +42,7 @@ func TestSegments(t *testing.T) {
 	}
 }
 
-// A finding about an object as a whole is not about its template, nor the other way round.
+// A finding about an object as a whole is not about its template, nor the other way around.
 func TestNothingIsWithinTheObjectAsAWhole(t *testing.T) {
 	if decision.FieldPath("spec.template").Within("") || decision.FieldPath("").Within("spec") {
 		t.Error("a field is within the empty path, or the empty path within a field")

@@ -113,28 +113,6 @@ func redact(text string, spans []span) string {
 	return b.String() + text[done:]
 }
 
-// tokens returns credentials that match one of shapes.
-func tokens(text string) (spans []span) {
-	for _, s := range shapes {
-		for from := 0; ; {
-			i := strings.Index(text[from:], s.prefix)
-			if i < 0 {
-				break
-			}
-			begin := from + i
-			from = begin + len(s.prefix)
-			if s.word && !endsWord(text[:begin]) {
-				continue
-			}
-			if end := from + run(text[from:], s.class); end-from >= s.length {
-				spans = append(spans, span{begin, end})
-				from = end
-			}
-		}
-	}
-	return spans
-}
-
 // run returns the length of the prefix of text whose characters are all in class.
 func run(text, class string) int {
 	if i := strings.IndexFunc(text, func(r rune) bool { return !strings.ContainsRune(class, r) }); i >= 0 {

@@ -132,6 +132,11 @@ type LastApplied struct {
 	Data, StringData map[string]string
 }
 
+// IsNamespace reports whether the object is a Namespace.
+func (r *Request) IsNamespace() bool {
+	return r.Kind.Group == "" && r.Kind.Kind == "Namespace"
+}
+
 // DisplayName returns the name, or the generateName followed by an asterisk.
 func (r *Request) DisplayName() string {
 	if r.Name == "" && r.GenerateName != "" {

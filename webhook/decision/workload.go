@@ -37,7 +37,7 @@ type Workload struct {
 
 // PodCount has the numbers of Pods that a workload can have.
 type PodCount struct {
-	// Steady is the number of Pods between rollouts, and Most the maximum to which an
+	// Steady is the number of Pods between rollouts, and Max the maximum to which an
 	// autoscaler may scale it. They are equal without an autoscaler.
 	Steady, Max int64
 	// Surge is the maximum number of additional Pods in a rollout, and Unavailable the number

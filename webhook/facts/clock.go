@@ -25,12 +25,12 @@ var errNoTime = errors.New("the API server did not return the time")
 // Now returns the time in whole seconds, the precision of a creationTimestamp.
 func (c *Clock) Now(ctx context.Context) (time.Time, error) {
 	// A SelfSubjectReview is not stored, but the API server sets its creationTimestamp.
-	asked := &authenticationv1.SelfSubjectReview{}
-	if err := c.writer.Create(ctx, asked); err != nil {
+	review := &authenticationv1.SelfSubjectReview{}
+	if err := c.writer.Create(ctx, review); err != nil {
 		return time.Time{}, fmt.Errorf("creating a SelfSubjectReview: %w", err)
 	}
-	if asked.CreationTimestamp.IsZero() {
+	if review.CreationTimestamp.IsZero() {
 		return time.Time{}, errNoTime
 	}
-	return asked.CreationTimestamp.Time, nil
+	return review.CreationTimestamp.Time, nil
 }

@@ -8,7 +8,7 @@
 // milliseconds, and as long as an interruption if the watch is interrupted. It never guesses. A
 // namespace that the informers do not know is read from the API server once, and a failed read is
 // an error, not a namespace without labels. For a new namespace (unknown to the informers, or
-// younger than Options.NewNamespaceAge) LimitRanges and ResourceQuotas are listed from the API
+// younger than newNamespaceAge) LimitRanges and ResourceQuotas are listed from the API
 // server as well, so that a Namespace, its LimitRange and a Deployment can be applied together. A
 // change to a LimitRange in an older namespace takes effect when its event arrives; the
 // LimitRanger of the API server reads from an informer in the same way.

@@ -16,33 +16,26 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// DefaultNewNamespaceAge is the default of Options.NewNamespaceAge. It covers the lag of an
-// informer and some clock skew between two machines.
-const DefaultNewNamespaceAge = 10 * time.Second
+// newNamespaceAge is the age below which the facts of a namespace are read from the API server.
+// It covers the lag of an informer and some clock skew between two machines.
+const newNamespaceAge = 10 * time.Second
 
 // Options configures Facts.
 type Options struct {
-	// NewNamespaceAge is the age below which the facts of a namespace are read from the API server.
-	// It defaults to DefaultNewNamespaceAge.
-	NewNamespaceAge time.Duration
 	// Now returns the current time. It defaults to time.Now.
 	Now func() time.Time
 }
 
 // Facts reads facts about namespaces. It is safe for concurrent use.
 type Facts struct {
-	cached, live    client.Reader
-	newNamespaceAge time.Duration
-	now             func() time.Time
+	cached, live client.Reader
+	now          func() time.Time
 }
 
 // New returns Facts. The reader cached is backed by informers; live sends every read to the API
 // server.
 func New(cached, live client.Reader, o Options) *Facts {
-	f := &Facts{cached: cached, live: live, newNamespaceAge: o.NewNamespaceAge, now: o.Now}
-	if f.newNamespaceAge == 0 {
-		f.newNamespaceAge = DefaultNewNamespaceAge
-	}
+	f := &Facts{cached: cached, live: live, now: o.Now}
 	if f.now == nil {
 		f.now = time.Now
 	}
@@ -158,7 +151,7 @@ func listed[T any](ctx context.Context, reader client.Reader, list client.Object
 // isNew prefers a live read when in doubt: clock skew costs two requests, never a wrong answer.
 func (f *Facts) isNew(ctx context.Context, name string) bool {
 	namespace, err := get(ctx, f.cached, name)
-	return err != nil || f.now().Sub(namespace.CreationTimestamp.Time) < f.newNamespaceAge
+	return err != nil || f.now().Sub(namespace.CreationTimestamp.Time) < newNamespaceAge
 }
 
 func get(ctx context.Context, reader client.Reader, name string) (*metav1.PartialObjectMetadata, error) {

@@ -60,7 +60,7 @@ func (f *Fresh) Facts(ctx context.Context, namespace string, wanted []decision.F
 		return decision.Facts{}, &NamespaceError{Name: namespace, Err: err}
 	}
 	for i, fact := range wanted {
-		all.Take(fact, &parts[i])
+		all.Replace(fact, &parts[i])
 	}
 	return all, nil
 }

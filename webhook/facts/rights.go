@@ -36,17 +36,17 @@ func (r *Rights) may(ctx context.Context, user decision.User, verb, guardrail, n
 	for key, values := range user.Extra {
 		extra[key] = values
 	}
-	asked := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
 		User: user.Name, UID: user.UID, Groups: user.Groups, Extra: extra,
 		ResourceAttributes: &authorizationv1.ResourceAttributes{
 			Verb: verb, Group: v1alpha1.GroupVersion().Group, Version: v1alpha1.GroupVersion().Version,
 			Resource: "guardrails", Name: guardrail, Namespace: namespace,
 		},
 	}}
-	if err := r.writer.Create(ctx, asked); err != nil {
+	if err := r.writer.Create(ctx, review); err != nil {
 		return false, fmt.Errorf("creating a SubjectAccessReview: %w", err)
 	}
 	// Even with an EvaluationError the result counts: it means that one authorizer failed and the
 	// others answered.
-	return asked.Status.Allowed, nil
+	return review.Status.Allowed, nil
 }

@@ -206,7 +206,7 @@ func TestWhatIsReadIsWatched(t *testing.T) {
 // A namespace counts as new while its facts may not have reached the informers.
 func TestWhenANamespaceIsNew(t *testing.T) {
 	for age, want := range map[time.Duration]bool{
-		0: true, facts.DefaultNewNamespaceAge - time.Second: true, facts.DefaultNewNamespaceAge: false, time.Hour: false,
+		0: true, 9 * time.Second: true, 10 * time.Second: false, time.Hour: false,
 		-time.Hour: true, // according to another clock
 	} {
 		store := newAsking(t, namespace("a", age))

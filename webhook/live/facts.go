@@ -27,6 +27,9 @@ type Facts struct {
 	unread     unreadSet
 }
 
+// NamespaceMissing is why the labels of a namespace that does not exist are unknown.
+const NamespaceMissing = "does not exist in the cluster"
+
 // listKey identifies a list. Only the lists of namespaced kinds have a namespace.
 type listKey struct {
 	fact      decision.Fact
@@ -60,7 +63,7 @@ func (f *Facts) readNamespace(ctx context.Context, name string) (decision.Namesp
 	var namespace corev1.Namespace
 	err := f.reader.Get(ctx, client.ObjectKey{Name: name}, &namespace)
 	if apierrors.IsNotFound(err) {
-		return decision.Namespace{Name: name, Missing: "does not exist in the cluster"}, nil
+		return decision.Namespace{Name: name, Missing: NamespaceMissing}, nil
 	}
 	err = unread(err, "namespaces", name)
 	if refused, ok := errors.AsType[*UnreadError](err); ok {
@@ -88,13 +91,13 @@ func (f *Facts) Facts(ctx context.Context, namespace string, wanted []decision.F
 		part, err := f.list(ctx, fact, namespace)
 		if refused, ok := errors.AsType[*UnreadError](err); ok {
 			f.unread.add(refused)
-			all.Leave(fact, refused.Error())
+			all.SetUnread(fact, refused.Error())
 			continue
 		}
 		if err != nil {
 			return decision.Facts{}, err
 		}
-		all.Take(fact, &part)
+		all.Replace(fact, &part)
 	}
 	return all, nil
 }

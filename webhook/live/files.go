@@ -82,7 +82,7 @@ func (f *FileFacts) Facts(ctx context.Context, namespace string, wanted []decisi
 		for _, export := range f.exports {
 			if missing := kind.unread(export, namespace); missing != nil {
 				f.unread.add(missing)
-				all.Leave(fact, missing.Error())
+				all.SetUnread(fact, missing.Error())
 			}
 		}
 	}

@@ -47,13 +47,21 @@ func Object(ctx context.Context, config *rest.Config, kind, namespace, name stri
 	return object.Object, gvk, nil
 }
 
-func mappingOf(config *rest.Config, kind string) (*meta.RESTMapping, error) {
+// Mapper returns what maps kinds to the resources that a cluster serves. It asks the API server at most once.
+func Mapper(config *rest.Config) (meta.RESTMapper, error) {
 	asked, err := discovery.NewDiscoveryClientForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the API server: %w", err)
 	}
 	cached := memory.NewMemCacheClient(asked)
-	mapper := restmapper.NewShortcutExpander(restmapper.NewDeferredDiscoveryRESTMapper(cached), cached, nil)
+	return restmapper.NewShortcutExpander(restmapper.NewDeferredDiscoveryRESTMapper(cached), cached, nil), nil
+}
+
+func mappingOf(config *rest.Config, kind string) (*meta.RESTMapping, error) {
+	mapper, err := Mapper(config)
+	if err != nil {
+		return nil, err
+	}
 	full, resource := schema.ParseResourceArg(kind)
 	if full != nil {
 		if found, err := mapper.KindFor(*full); err == nil {

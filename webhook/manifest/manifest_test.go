@@ -37,7 +37,7 @@ func TestDecode(t *testing.T) {
 	tests := []struct{ name, file, text, want string }{
 		{"nothing", "f", "", ""},
 		{"nothing but white space", "f", "\ufeff\n \n", ""},
-		{"nothing but comments", "f", "# a licence\n---\n", "f:1: error: contains no object"},
+		{"nothing but comments", "f", "# a license\n---\n", "f:1: error: contains no object"},
 		{"documents, some empty", "f", "---\n# nothing\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n---\n---\n{\"apiVersion\": \"v1\", \"kind\": \"ConfigMap\", \"metadata\": {\"name\": \"b\"}}\n",
 			"f:1: error: contains no object\nf:4: v1 ConfigMap a\nf:7: error: contains no object\nf:9: v1 ConfigMap b"},
 		{"a broken document among others", "f", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n---\nkind: ConfigMap\n metadata: {}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: b}\n",

@@ -122,7 +122,7 @@ func TestSorts(t *testing.T) {
 	}
 }
 
-// A patch in a List does not affect how its neighbours are classified.
+// A patch in a List does not affect how its neighbors are classified.
 func TestPatchInAList(t *testing.T) {
 	const text = "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: ConfigMap, metadata: {name: a}}\n- {apiVersion: v1, kind: Service, metadata: {name: b}, $patch: delete}\n"
 	if diff := cmp.Diff([]string{"object", string(Patch)}, sorts(Decode([]byte(text), "f"))); diff != "" {
@@ -139,7 +139,7 @@ func TestSortsHavePlurals(t *testing.T) {
 	}
 }
 
-func TestNeighbours(t *testing.T) {
+func TestNeighbors(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
 	const object = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"

@@ -22,7 +22,7 @@ func NewComparisons(registerer prometheus.Registerer) *Comparisons {
 			Name: "taffrail_engine_comparisons_total", Help: "Evaluations that were repeated with the other engine, by policy.",
 		}, []string{"policy"}),
 		differences: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "taffrail_engine_differences_total", Help: "Evaluations of which the engines returned different results, by policy.",
+			Name: "taffrail_engine_differences_total", Help: "Evaluations for which the engines returned different results, by policy.",
 		}, []string{"policy"}),
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "taffrail_engine_comparisons_dropped_total",

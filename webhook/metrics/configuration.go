@@ -29,14 +29,14 @@ func NewConfiguration(registerer prometheus.Registerer) *Configuration {
 			Name: "taffrail_snapshot_compiled_timestamp_seconds", Help: "When the configuration in force was compiled.",
 		}),
 		errors: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "taffrail_snapshot_errors_total", Help: "Configurations that did not compile; the one before stays in force.",
+			Name: "taffrail_snapshot_errors_total", Help: "Configurations that did not compile; the previous one stays in force.",
 		}),
 		problems: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "taffrail_configuration_problems", Help: "Guardrails, Exemptions and Policies of which something is wrong, by kind; their status says what.",
+			Name: "taffrail_configuration_problems", Help: "Guardrails, Exemptions and Policies that have a problem, by kind; their status names it.",
 		}, []string{"kind"}),
 		unreached: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "taffrail_configuration_unreached",
-			Help: "Guardrails and Policies that the API server does not ask about everything for, by kind, as the replica found them that writes status; their condition Reached says what.",
+			Help: "Guardrails and Policies for which the API server does not send everything, by kind, as found by the replica that writes status; their condition Reached names what is missing.",
 		}, []string{"kind"}),
 	}
 	registerer.MustRegister(m.snapshot, m.guardrails, m.bindings, m.compiled, m.errors, m.problems, m.unreached)

@@ -46,14 +46,14 @@ func TestMetricsAreDescribed(t *testing.T) {
 	}
 	want := []string{
 		"taffrail_certificate_expiry_timestamp_seconds GAUGE []: When the serving certificate expires.",
-		"taffrail_configuration_problems GAUGE [kind]: Guardrails, Exemptions and Policies of which something is wrong, by kind; their status says what.",
+		"taffrail_configuration_problems GAUGE [kind]: Guardrails, Exemptions and Policies that have a problem, by kind; their status names it.",
 		"taffrail_errors_total COUNTER [reason]: Requests answered with an HTTP error, by reason (shed: too many in flight).",
 		"taffrail_evaluation_seconds HISTOGRAM [path]: Time from the last byte of a decided request to its answer, by path. [0.0001 0.00025 0.0005 0.001 0.0025 0.005 0.01 0.025 0.05 0.1 0.25 0.5 1]",
 		"taffrail_policy_results_total COUNTER [mode outcome policy]: Findings and fills by policy, mode and outcome (denied, warned, recorded, tolerated, exempted, unknown, error, filled, suggested, left). Dry runs are left out.",
 		"taffrail_requests_total COUNTER [operation path verdict]: Admission requests by path, operation and verdict (allow, warn, unknown, deny, error).",
 		"taffrail_snapshot_bindings GAUGE []: Policy bindings in force.",
 		"taffrail_snapshot_compiled_timestamp_seconds GAUGE []: When the configuration in force was compiled.",
-		"taffrail_snapshot_errors_total COUNTER []: Configurations that did not compile; the one before stays in force.",
+		"taffrail_snapshot_errors_total COUNTER []: Configurations that did not compile; the previous one stays in force.",
 		"taffrail_snapshot_guardrails GAUGE []: Guardrails in force.",
 		"taffrail_snapshot_info GAUGE [id]: 1 for the id of the configuration in force. Replicas that agree show the same id.",
 	}

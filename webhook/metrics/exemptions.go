@@ -21,7 +21,7 @@ type Exemption struct {
 	Name string
 	// Until is when it ends.
 	Until time.Time
-	// Excused is how many findings it excuses, nil if this replica has not counted them.
+	// Excused is how many findings it exempts, nil if this replica has not counted them.
 	Excused *int64
 }
 
@@ -41,7 +41,7 @@ func NewExemptions(registerer prometheus.Registerer, list func() []Exemption, no
 		state: prometheus.NewDesc("taffrail_exemption_state", "1 for the state of an Exemption: in_force, expiring (within 14 days), expired.",
 			[]string{"exemption", "state"}, nil),
 		excused: prometheus.NewDesc("taffrail_exemption_excused_findings",
-			"Findings of the cluster's objects that an Exemption excuses, as the leader counted them last.", []string{"exemption"}, nil),
+			"Findings of the cluster's objects that an Exemption exempts, as the leader counted them last.", []string{"exemption"}, nil),
 	}
 	registerer.MustRegister(m)
 	return m

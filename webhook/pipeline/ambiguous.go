@@ -17,7 +17,7 @@ const ambiguousPolicy = "ambiguous-object"
 // applies to its kind, whether or not it has a finding. It returns nil if the object can be
 // read in one way only, or was ambiguous before.
 func (d *Decider) decideAmbiguous(ctx context.Context, r *decision.Request) (*decision.Decision, error) {
-	if r.Ambiguous == "" || !decided(r) || r.Origin == decision.OriginMutating || keepsAmbiguity(r) {
+	if r.Ambiguous == "" || !needsDecision(r) || r.Origin == decision.OriginMutating || keepsAmbiguity(r) {
 		return nil, nil
 	}
 	finding := decision.Finding{
@@ -43,13 +43,9 @@ func (d *Decider) decideAmbiguous(ctx context.Context, r *decision.Request) (*de
 // applyMode adds a binding's Guardrail to the finding and raises the finding's mode to the
 // binding's.
 func applyMode(finding *decision.Finding, binding *config.AppliedBinding, r *decision.Request) {
-	mode := binding.EffectiveMode(r, "")
-	if mode > finding.Mode {
-		finding.Mode, finding.Guardrails = mode, nil
-	}
-	if mode == finding.Mode && !slices.Contains(finding.Guardrails, binding.Guardrail.Name) {
-		finding.Guardrails = append(finding.Guardrails, binding.Guardrail.Name)
-	}
+	strictest := config.Strictest{Mode: finding.Mode, Names: finding.Guardrails}
+	strictest.Add(binding.EffectiveMode(r, ""), binding.Guardrail.Name)
+	finding.Mode, finding.Guardrails = strictest.Mode, strictest.Names
 	if binding.WouldDeny(r, "") && !slices.Contains(finding.WouldDenyBy, binding.Guardrail.Name) {
 		finding.WouldDeny, finding.WouldDenyBy = true, append(finding.WouldDenyBy, binding.Guardrail.Name)
 	}

@@ -3,7 +3,6 @@ package pipeline
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -11,31 +10,6 @@ import (
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/request"
 )
-
-// Strictest returns the strictest mode bound for a request's kind and namespace, and the
-// Guardrails that bind under it. It decides requests whose object cannot be inspected. The mode
-// is 0 if nothing is bound.
-func (d *Decider) Strictest(ctx context.Context, r *decision.Request) (decision.Mode, []string, error) {
-	if !decided(r) {
-		return 0, nil, nil
-	}
-	bindings, err := d.resolveAll(ctx, r)
-	if err != nil {
-		return 0, nil, err
-	}
-	var strictest decision.Mode
-	var names []string
-	for _, binding := range bindings {
-		mode := binding.EffectiveMode(r, "")
-		if mode > strictest {
-			strictest, names = mode, nil
-		}
-		if mode == strictest && !slices.Contains(names, binding.Guardrail.Name) {
-			names = append(names, binding.Guardrail.Name)
-		}
-	}
-	return strictest, names, nil
-}
 
 // resolveAll returns the bindings for a request without inspecting its object: those of its
 // kind, and for a ControllerRevision those of the kinds that it is decided as.
@@ -46,9 +20,9 @@ func (d *Decider) resolveAll(ctx context.Context, r *decision.Request) ([]config
 	}
 	var all []config.AppliedBinding
 	for _, kind := range kinds {
-		request := *r
-		request.Kind = kind
-		bindings, err := d.resolve(ctx, &request, d.facts)
+		as := *r
+		as.Kind = kind
+		bindings, err := d.resolve(ctx, &as, d.facts)
 		if err != nil {
 			return nil, err
 		}
@@ -60,30 +34,10 @@ func (d *Decider) resolveAll(ctx context.Context, r *decision.Request) ([]config
 	return all, nil
 }
 
-// WouldRefuse returns the names of the Guardrails that would refuse a request whose object
-// cannot be inspected, if their mode and the maximum mode were enforce.
-func (d *Decider) WouldRefuse(ctx context.Context, r *decision.Request) ([]string, error) {
-	if !decided(r) {
-		return nil, nil
-	}
-	bindings, err := d.resolveAll(ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	for i := range bindings {
-		if bindings[i].WouldDeny(r, "") && !slices.Contains(names, bindings[i].Guardrail.Name) {
-			names = append(names, bindings[i].Guardrail.Name)
-		}
-	}
-	slices.Sort(names)
-	return names, nil
-}
-
-// decided reports whether there is anything to decide. Other requests that a webhook
+// needsDecision reports whether there is anything to decide. Other requests that a webhook
 // configuration sends are allowed, for example a DELETE, or a status update that changes
 // neither labels nor annotations.
-func decided(r *decision.Request) bool {
+func needsDecision(r *decision.Request) bool {
 	switch r.Subresource {
 	case "", "ephemeralcontainers", "resize":
 		return r.Operation == decision.Create || r.Operation == decision.Update

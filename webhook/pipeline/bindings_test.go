@@ -10,6 +10,7 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/pipeline"
+	"taffrail.dev/webhook/request"
 )
 
 // Which mode is the strictest is asked where an object cannot be looked at. Nobody knows is
@@ -50,30 +51,33 @@ func TestWhatIsBoundWhereAnObjectIsNotLookedAt(t *testing.T) {
 		if c.change != nil {
 			c.change(r)
 		}
-		mode, guardrails, err := pipeline.New(s, c.source, pipeline.Options{MaxMode: c.ceiling}).Strictest(t.Context(), r)
-		would, wouldErr := pipeline.New(s, c.source, pipeline.Options{MaxMode: c.ceiling}).WouldRefuse(t.Context(), r)
+		d, err := pipeline.New(s, c.source, pipeline.Options{MaxMode: c.ceiling}).DecideOversized(t.Context(), &request.LimitError{Request: r})
 		if c.want == "away" {
-			if !errors.Is(err, away) || !errors.Is(wouldErr, away) {
-				t.Errorf("%s: got %v, %v", name, err, wouldErr)
+			if !errors.Is(err, away) {
+				t.Errorf("%s: got %+v, %v", name, d, err)
 			}
 			continue
 		}
-		if got := fmt.Sprintf("%v %v", mode, guardrails); err != nil || got != c.want {
-			t.Errorf("%s: got %s, %v", name, got, err)
+		var f decision.Finding
+		if err == nil && len(d.Findings) > 0 {
+			f = d.Findings[0]
 		}
-		if got := fmt.Sprint(would); wouldErr != nil || got != c.would {
-			t.Errorf("%s: would be refused by %s, %v", name, got, wouldErr)
+		if got := fmt.Sprintf("%v %v", f.Mode, f.Guardrails); err != nil || got != c.want || len(d.Findings) > 0 && d.Verdict != f.Mode.Verdict() {
+			t.Errorf("%s: got %s, %+v, %v", name, got, d, err)
+		}
+		if got := fmt.Sprint(f.WouldDenyBy); got != c.would || f.WouldDeny != (c.would != "[]") {
+			t.Errorf("%s: would be denied by %s", name, got)
 		}
 	}
 }
 
 // An object that is too much to be read is not one whose labels stay.
-func TestStrictestOfWhatCannotBeRead(t *testing.T) {
+func TestOversizedUpdateOfLabels(t *testing.T) {
 	s := build(t, guardrail("strict", v1alpha1.ModeEnforce, binding("loadbalancer-exposure", "")))
 	r := admission(t, "UPDATE", "", "Service", "status", "carol", fmt.Sprintf(balancer, internal, `{}`), fmt.Sprintf(balancer, internal, `{}`))
 	r.Object, r.OldObject = nil, nil
-	mode, _, err := pipeline.New(s, known(nil), pipeline.Options{}).Strictest(t.Context(), r)
-	if err != nil || mode != decision.ModeEnforce {
-		t.Errorf("%v, %v", mode, err)
+	d, err := pipeline.New(s, known(nil), pipeline.Options{}).DecideOversized(t.Context(), &request.LimitError{Request: r})
+	if err != nil || d.Verdict != decision.VerdictDeny {
+		t.Errorf("%+v, %v", d, err)
 	}
 }

@@ -27,7 +27,7 @@ type Stored interface {
 }
 
 // Checker checks configuration objects before they are stored, by the same rules that
-// config.Build applies afterwards. It is safe for concurrent use.
+// config.Build applies afterward. It is safe for concurrent use.
 type Checker struct {
 	library *rego.Catalog
 	stored  Stored
@@ -100,7 +100,7 @@ func (c *Checker) Check(ctx context.Context, r *decision.Request) (*decision.Che
 }
 
 func deleting(object map[string]any) bool {
-	return mapOf(object, "metadata")["deletionTimestamp"] != nil
+	return decision.MapAt(object, "metadata")["deletionTimestamp"] != nil
 }
 
 // report adds each error as a fault, or as a warning if the old object has it already.

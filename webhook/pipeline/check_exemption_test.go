@@ -61,9 +61,9 @@ func TestCheckAsksForADateToCome(t *testing.T) {
 	}
 }
 
-// Only the new parts of an Exemption that a Guardrail would not honour are rejected, with what to write
+// Only the new parts of an Exemption that a Guardrail would not honor are rejected, with what to write
 // instead.
-func TestCheckRefusesWhatAGuardrailDoesNotHonour(t *testing.T) {
+func TestCheckRefusesWhatAGuardrailDoesNotHonor(t *testing.T) {
 	limited := func(name string, limits v1alpha1.ExemptionLimits, policies ...string) v1alpha1.Guardrail {
 		g := enforcing(name)
 		for _, policy := range policies {

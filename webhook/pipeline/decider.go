@@ -100,18 +100,18 @@ func (d *Decider) decideObject(ctx context.Context, r *decision.Request) (*decis
 
 // decide decides an object, or one part of it. A decision that denies or injects is repeated if
 // facts that are read after the request arrived differ.
-func (d *Decider) decide(ctx context.Context, r *decision.Request, part scope) (*decision.Decision, error) {
-	result, b, err := d.decideOnce(ctx, r, part, d.facts)
+func (d *Decider) decide(ctx context.Context, r *decision.Request, within scope) (*decision.Decision, error) {
+	result, b, err := d.decideOnce(ctx, r, within, d.facts)
 	if err != nil || b == nil {
 		return result, err
 	}
-	return d.confirm(ctx, r, b, result, part)
+	return d.confirm(ctx, r, b, result, within)
 }
 
 // decideOnce takes a request to its Decision with the facts of one source. The returned basis
 // is nil if the decision depends on no facts.
-func (d *Decider) decideOnce(ctx context.Context, original *decision.Request, part scope, facts FactSource) (*decision.Decision, *basis, error) {
-	if !decided(original) {
+func (d *Decider) decideOnce(ctx context.Context, original *decision.Request, within scope, facts FactSource) (*decision.Decision, *basis, error) {
+	if !needsDecision(original) {
 		return &decision.Decision{Verdict: decision.VerdictAllow}, nil, nil
 	}
 	copied := *original
@@ -129,8 +129,8 @@ func (d *Decider) decideOnce(ctx context.Context, original *decision.Request, pa
 	if len(bindings) == 0 {
 		return &decision.Decision{Verdict: decision.VerdictAllow}, nil, nil
 	}
-	part.setTrust(bindings, r)
-	exemptions := part.exemptions(d.snapshot.Exemptions().For(r, d.options.Now()))
+	within.setTrust(bindings, r)
+	exemptions := within.exemptions(d.snapshot.Exemptions().For(r, d.options.Now()))
 
 	// Facts.
 	wanted := wantedFacts(r, bindings)
@@ -159,21 +159,21 @@ func (d *Decider) decideOnce(ctx context.Context, original *decision.Request, pa
 		return nil, nil, err
 	}
 	e := &evidence{
-		request: r, bindings: bindings, results: results, exemptions: exemptions, only: part.only,
+		request: r, bindings: bindings, results: results, exemptions: exemptions, only: within.only,
 		filled: filled(r, plan.Fills, decision.ModeEnforce), undecided: undecidedFields(r, plan.Fills), wouldFill: would,
 	}
 	if e.blocksUpdate() {
-		e.extent = updateScopeOf(r)
+		e.updateScope = updateScopeOf(r)
 		if e.needsStored() {
 			e.stored, e.storedErr = d.evaluateStored(ctx, r, bindings, exemptions, planner)
 		}
 	}
-	denies, err := e.needsRestored()
+	denies, err := e.needsExisting()
 	if err != nil {
 		return nil, nil, err
 	}
 	if denies {
-		if e.restored, err = d.restored(ctx, r, bindings, part.revision); err != nil {
+		if e.existing, err = d.findExistingFields(ctx, r, bindings, within.revision); err != nil {
 			return nil, nil, fmt.Errorf("looking for what the object may be made from: %w", err)
 		}
 	}

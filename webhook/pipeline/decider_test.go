@@ -165,7 +165,7 @@ func TestAPodAtValidateIsNotExcusedByInjection(t *testing.T) {
 	r.Origin = decision.OriginValidating
 	d := decide(t, build(t), r, known(nil))
 	if d.Verdict != decision.VerdictDeny || len(d.Fills) > 0 || len(d.Patch) > 0 {
-		t.Errorf("nothing fills it any more, but got %+v", d)
+		t.Errorf("nothing fills it any longer, but got %+v", d)
 	}
 }
 

@@ -2,10 +2,12 @@
 // direction: bindings, facts, prediction, evaluation, injection, comparison with the old
 // object, exemptions and modes. Admission, the command line and the audit share it.
 //
-// decider.go holds that sequence; each step has its files: bindings.go; enrich.go (facts and
-// prediction); evaluate.go; existing.go, templateage.go, fills.go, injectionplan.go and patch.go
-// (injection); oldobject.go (the stored object); restored.go, jobs.go and revisions.go (rollbacks
-// and copies); findings.go and join.go (the Decision); fresh.go (confirmation); ambiguous.go and
-// metadata.go. A Checker (check.go, exempt.go, overlap.go, conflicts.go, trial.go) checks
-// Taffrail's own configuration.
+// decider.go holds that sequence; each step has its files: scope.go (which part of an object is
+// decided) and bindings.go; enrich.go and predict.go (facts and prediction); evaluate.go;
+// planner.go, template_age.go, fills.go, injection_plan.go and patch.go (injection); old_object.go
+// (the stored object); rollback.go, cronjob_copy.go and revisions.go (rollbacks and copies);
+// evidence.go, finding.go and join.go (the Decision); fresh.go (confirmation); ambiguous.go,
+// oversized.go, subresource.go and pod_binding.go. explain.go explains what would be decided, and
+// relax.go decides changes of the labels of namespaces. A Checker (check.go, exemption_rights.go,
+// exemption_limits.go, overlap.go, conflicts.go, trial.go) checks Taffrail's own configuration.
 package pipeline

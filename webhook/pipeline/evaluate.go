@@ -38,7 +38,7 @@ func relevant(bindings []config.AppliedBinding, r *decision.Request) []config.Ap
 // evaluate evaluates the bound policies and plans the injections. What LimitRanges refuse of a
 // template's Pods, and what quotas leave for them, depends on the injections, so these are
 // evaluated first if either matters.
-func (d *Decider) evaluate(ctx context.Context, r *decision.Request, bindings []config.AppliedBinding, exemptions config.Exemptions, planner *planner, which version) ([]decision.Result, injectionPlan, error) {
+func (d *Decider) evaluate(ctx context.Context, r *decision.Request, bindings []config.AppliedBinding, exemptions config.Exemptions, planner *planner, which objectVersion) ([]decision.Result, injectionPlan, error) {
 	part, prediction := partOf(r), enrich(r)
 	if part != rego.Both || len(r.Facts.ResourceQuotas) == 0 && (r.Workload == nil || len(r.Workload.Refusals) == 0) {
 		predictPods(r, which, prediction, nil)

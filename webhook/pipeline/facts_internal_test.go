@@ -190,7 +190,7 @@ func TestHowMuchAnUpdateChanges(t *testing.T) {
 				t.Errorf("%s, %s: got %v, want %v", name, what, got[0], got[1])
 			}
 		}
-		if got := Unchanged(r); got != (c.want == nothing) {
+		if got := isUnchanged(r); got != (c.want == nothing) {
 			t.Errorf("%s: unchanged %v", name, got)
 		}
 		r.OldObject = nil

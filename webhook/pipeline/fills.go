@@ -104,3 +104,18 @@ func gapFindings(r *decision.Request, bindings []config.AppliedBinding, gaps []i
 	}
 	return findings
 }
+
+// undecidedFields returns the fields for which it is unknown whether an injection sets them,
+// with the reason.
+func undecidedFields(r *decision.Request, fills []decision.Fill) map[string]string {
+	var found map[string]string
+	for _, fill := range fills {
+		if fill.Undecided {
+			if found == nil {
+				found = map[string]string{}
+			}
+			found[r.Workload.FieldPath(fill.Container, fill.Field)] = fill.SkipReason
+		}
+	}
+	return found
+}

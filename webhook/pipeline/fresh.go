@@ -31,7 +31,7 @@ type basis struct {
 }
 
 // confirm returns result, or the decision made with newer facts.
-func (d *Decider) confirm(ctx context.Context, r *decision.Request, b *basis, result *decision.Decision, part scope) (*decision.Decision, error) {
+func (d *Decider) confirm(ctx context.Context, r *decision.Request, b *basis, result *decision.Decision, within scope) (*decision.Decision, error) {
 	injects, denies := b.injects && patches(r), result.Verdict == decision.VerdictDeny
 	if d.options.Fresh == nil || !injects && !denies {
 		return result, nil
@@ -49,7 +49,7 @@ func (d *Decider) confirm(ctx context.Context, r *decision.Request, b *basis, re
 	case err != nil || same:
 		return result, nil //nolint:nilerr // the cached facts have to do
 	}
-	again, _, err := d.decideOnce(ctx, r, part, d.options.Fresh)
+	again, _, err := d.decideOnce(ctx, r, within, d.options.Fresh)
 	return again, err
 }
 

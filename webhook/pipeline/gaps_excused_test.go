@@ -12,7 +12,7 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// A finding that no rule reports is exempt if all Guardrails that require it honour the same Exemption.
+// A finding that no rule reports is exempt if all Guardrails that require it honor the same Exemption.
 func TestFindingsOfNoRuleAreExcusedByAllThatAsk(t *testing.T) {
 	created := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
 	bound := []asked{
@@ -36,7 +36,7 @@ func TestFindingsOfNoRuleAreExcusedByAllThatAsk(t *testing.T) {
 		"one that asks":                   {"a", "main", []string{"free"}, 0, []string{"long", "main", "short"}},
 		"another container":               {"a", "other", []string{"free"}, 0, []string{"long", "short"}},
 		"two that ask":                    {"a", "main", []string{"free", "hour"}, 0, []string{"long", "main", "short"}},
-		"two of which one honours none":   {"a", "main", []string{"free", "hour"}, time.Hour + 1, nil},
+		"two of which one honors none":    {"a", "main", []string{"free", "hour"}, time.Hour + 1, nil},
 		"two of which the other does not": {"a", "main", []string{"free", "never"}, 0, nil},
 		"only the one of two that asks":   {"a", "main", []string{"free"}, time.Hour + 1, []string{"long", "main"}},
 		"another policy":                  {"b", "main", []string{"free"}, 0, nil},

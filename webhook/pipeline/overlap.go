@@ -30,15 +30,15 @@ func (s parameterSets) add(g *v1alpha1.Guardrail, policy string) {
 // excess describes which limit of a single Guardrail the sets exceed. It is empty if they
 // exceed none.
 func (s parameterSets) excess() string {
-	bytes := 0
+	var used config.ParameterUsage
 	for text := range s {
-		bytes += len(text)
+		used.Add(len(text))
 	}
 	switch {
-	case len(s) > config.MaxSets:
-		return fmt.Sprintf("%d different sets of parameters, but only %d are allowed", len(s), config.MaxSets)
-	case bytes > config.MaxParameters:
-		return fmt.Sprintf("parameters of %d bytes, but only %d are allowed", bytes, config.MaxParameters)
+	case used.HasTooManySets():
+		return fmt.Sprintf("%d different sets of parameters, but only %d are allowed", used.Sets, config.MaxSets)
+	case used.HasTooManyBytes():
+		return fmt.Sprintf("parameters of %d bytes, but only %d are allowed", used.Bytes, config.MaxParameters)
 	}
 	return ""
 }

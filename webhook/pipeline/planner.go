@@ -214,27 +214,12 @@ func (p *planner) selectedSince(ctx context.Context, g *config.Guardrail) select
 	if !found.known && g.Injection.LabelsDateSelection(namespace) {
 		ctx, cancel := withReadTimeout(ctx)
 		defer cancel()
-		labelled, known, err := LabelledSince(ctx, p.templates, namespace.Name)
+		labeled, known, err := LabeledSince(ctx, p.templates, namespace.Name)
 		found.err = err
-		if known && g.Injection.SelectsSince(labelled, namespace) {
-			found = selected{since: labelled, known: true}
+		if known && g.Injection.SelectsSince(labeled, namespace) {
+			found = selected{since: labeled, known: true}
 		}
 	}
 	p.selected[g] = found
-	return found
-}
-
-// undecidedFields returns the fields for which it is unknown whether an injection sets them,
-// with the reason.
-func undecidedFields(r *decision.Request, fills []decision.Fill) map[string]string {
-	var found map[string]string
-	for _, fill := range fills {
-		if fill.Undecided {
-			if found == nil {
-				found = map[string]string{}
-			}
-			found[r.Workload.FieldPath(fill.Container, fill.Field)] = fill.SkipReason
-		}
-	}
 	return found
 }

@@ -33,7 +33,7 @@ type Webhooks interface {
 // determined and that something enforced depends on it.
 func (d *Decider) Relax(ctx context.Context, r *decision.Request, relaxers Relaxers) (*decision.Decision, error) {
 	result := &decision.Decision{Verdict: decision.VerdictAllow}
-	if r.Operation != decision.Update || !isNamespace(r) {
+	if r.Operation != decision.Update || !r.IsNamespace() {
 		return result, nil
 	}
 	before, after := config.NamespaceOf(r.Name, r.OldObject), config.NamespaceOf(r.Name, r.Object)
@@ -72,12 +72,12 @@ func (d *Decider) Relax(ctx context.Context, r *decision.Request, relaxers Relax
 // RelaxOversized decides an update of a Namespace that is too large to be inspected, as if
 // every Guardrail that may select it were lost.
 func (d *Decider) RelaxOversized(limit *request.LimitError) *decision.Decision {
-	mode, guardrails := d.snapshot.Guardrails().Oversized(limit.Request.Name, d.options.MaxMode)
-	if mode == 0 {
+	lost := d.snapshot.Guardrails().Oversized(limit.Request.Name, d.options.MaxMode)
+	if lost.Mode == 0 {
 		return &decision.Decision{Verdict: decision.VerdictAllow}
 	}
-	return &decision.Decision{Verdict: mode.Verdict(), Findings: []decision.Finding{{
-		Policy: decision.RelaxVerb, Guardrails: guardrails, Mode: mode, Severity: decision.SeverityHigh, Path: "metadata",
+	return &decision.Decision{Verdict: lost.Mode.Verdict(), Findings: []decision.Finding{{
+		Policy: decision.RelaxVerb, Guardrails: lost.Names, Mode: lost.Mode, Severity: decision.SeverityHigh, Path: "metadata",
 		Message: limit.Error() + ", so the effect of its labels is not known", Remediation: limit.Remediation(),
 	}}}
 }

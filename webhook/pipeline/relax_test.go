@@ -110,10 +110,10 @@ func TestRelaxSaysWhatToDo(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := strings.TrimSpace(`
-Namespace team-a would get fewer or weaker policies, but system:serviceaccount:ci:deployer may not relax 1 Guardrail:
+Namespace team-a would get fewer or weaker policies, and system:serviceaccount:ci:deployer is not permitted to relax 1 Guardrail:
 - with guard=off instead of on and with skip=yes, Guardrail team no longer enforces image-tag, require-probes
     field:  metadata.labels
-    write:  Keep the labels as they are, or ask someone who may relax Guardrail team.
+    fix:    Keep the labels as they are, or ask someone who may relax Guardrail team.
 An administrator grants the permission with:
     kubectl create clusterrole relax-team --verb=relax --resource=guardrails.taffrail.dev --resource-name=team
     kubectl create clusterrolebinding relax-team --clusterrole=relax-team --serviceaccount=ci:deployer`)

@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"taffrail.dev/webhook/config"
@@ -14,7 +13,7 @@ import (
 )
 
 // A rollback to a revision is tolerated, so anything that could serve as a revision is decided
-// when it is written, as the workload that a rollback would produce. Afterwards nothing in a
+// when it is written, as the workload that a rollback would produce. Afterward nothing in a
 // revision proves who wrote it: labels, owners, annotations and managed fields can all be
 // forged. Only its name, and the data of a ControllerRevision, are immutable.
 
@@ -39,12 +38,12 @@ func (d *Decider) decideRevision(ctx context.Context, r *decision.Request) (*dec
 		if r.Operation == decision.Update && !rehomed(r) {
 			set.Operation, set.OldObject = r.Operation, r.Revision.OldObject
 		}
-		decision, err := d.decide(ctx, set, part)
+		made, err := d.decide(ctx, set, part)
 		if err != nil {
 			return nil, err
 		}
-		join(result, decision)
-		result.Fills = decision.Fills
+		join(result, made)
+		result.Fills = made.Fills
 	}
 	for i := range result.Findings {
 		f := &result.Findings[i]
@@ -140,11 +139,17 @@ func adoptableReplicaSet(r *decision.Request) bool {
 }
 
 func templateHash(template map[string]any) string {
-	hash, _, _ := unstructured.NestedString(template, "metadata", "labels", appsv1.DefaultDeploymentUniqueLabelKey)
+	hash := decision.StringAt(template, "metadata", "labels", appsv1.DefaultDeploymentUniqueLabelKey)
 	return hash
 }
 
 // templateIn returns the Pod template of a workload other than a CronJob.
 func templateIn(object map[string]any) map[string]any {
-	return mapOf(mapOf(object, "spec"), "template")
+	return decision.MapAt(object, "spec", "template")
+}
+
+// revisionOf is a request for a ReplicaSet or ControllerRevision, and the template in it.
+type revisionOf struct {
+	request  *decision.Request
+	template map[string]any
 }

@@ -87,11 +87,11 @@ func TestAControllerRevisionThatIsTooMuchIsBound(t *testing.T) {
 	if !ok || limit.Request == nil || limit.Request.Kind.Kind != "ControllerRevision" {
 		t.Fatalf("got %v", err)
 	}
-	mode, names, err := pipeline.New(s, known(nil), pipeline.Options{}).Strictest(t.Context(), limit.Request)
-	if err != nil || mode != decision.ModeEnforce {
-		t.Errorf("got %v %v", mode, err)
+	d, err := pipeline.New(s, known(nil), pipeline.Options{}).DecideOversized(t.Context(), limit)
+	if err != nil || d.Verdict != decision.VerdictDeny || len(d.Findings) != 1 {
+		t.Fatalf("got %+v %v", d, err)
 	}
-	if diff := cmp.Diff([]string{"g"}, names); diff != "" {
+	if diff := cmp.Diff([]string{"g"}, d.Findings[0].Guardrails); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -20,23 +20,23 @@ type scope struct {
 }
 
 // setTrust replaces the trusted writers of the bindings as the scope requires.
-func (part scope) setTrust(bindings []config.AppliedBinding, r *decision.Request) {
+func (within scope) setTrust(bindings []config.AppliedBinding, r *decision.Request) {
 	for i := range bindings {
 		switch {
-		case part.trusted:
+		case within.trusted:
 			bindings[i].Guardrail = bindings[i].Guardrail.Trusting(r.User.Name)
-		case part.strict:
+		case within.strict:
 			bindings[i].Guardrail = bindings[i].Guardrail.Trusting()
 		}
 	}
 }
 
 // exemptions returns the Exemptions that the scope considers.
-func (part scope) exemptions(all config.Exemptions) config.Exemptions {
+func (within scope) exemptions(all config.Exemptions) config.Exemptions {
 	switch {
-	case part.strict:
+	case within.strict:
 		return nil
-	case part.unnarrowed:
+	case within.unnarrowed:
 		return all.Unnarrowed()
 	}
 	return all

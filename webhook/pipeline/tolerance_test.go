@@ -19,7 +19,7 @@ func TestATolerantGuardrailSoftensNoOther(t *testing.T) {
 
 // What is restored is tolerated, field by field, and asked for only where it matters.
 func TestWhatIsRestoredIsTolerated(t *testing.T) {
-	before := restored{why: "as before", fields: []decision.FieldPath{"spec.template"}}
+	before := existingFields{why: "as before", fields: []decision.FieldPath{"spec.template"}}
 	for name, test := range map[string]struct {
 		path     string
 		existing v1alpha1.Existing
@@ -31,7 +31,7 @@ func TestWhatIsRestoredIsTolerated(t *testing.T) {
 		"another field, by rule": {"spec.replicas", v1alpha1.ExistingEnforce, decision.VerdictDeny},
 	} {
 		e := evidenceOf(t, service(decision.Update), asked{guardrail: "g", mode: decision.ModeEnforce, result: violation(test.path), existing: test.existing})
-		e.restored = before
+		e.existing = before
 		if d := decideOn(t, e); d.Verdict != test.want || (d.Findings[0].Tolerated == "as before") != (test.want == decision.VerdictWarn) {
 			t.Errorf("%s: got %+v", name, d)
 		}
@@ -40,17 +40,17 @@ func TestWhatIsRestoredIsTolerated(t *testing.T) {
 	e := evidenceOf(t, service(decision.Update),
 		asked{guardrail: "g", mode: decision.ModeEnforce, result: violation("spec.replicas")},
 		asked{guardrail: "g", mode: decision.ModeWarn, result: violation("spec.template")})
-	e.restored = before
+	e.existing = before
 	if d := decideOn(t, e); d.Findings[1].Tolerated != "" {
 		t.Errorf("what only warns needs no tolerance, but got %+v", d.Findings)
 	}
 
 	e = evidenceOf(t, service(decision.Update), asked{guardrail: "g", mode: decision.ModeEnforce, result: violation("k")})
-	if needed, err := e.needsRestored(); !needed || err != nil {
+	if needed, err := e.needsExisting(); !needed || err != nil {
 		t.Errorf("what is new may be in the cluster, but got %v, %v", needed, err)
 	}
 	updates(&e, violation("k"))
-	if needed, err := e.needsRestored(); needed || err != nil {
+	if needed, err := e.needsExisting(); needed || err != nil {
 		t.Errorf("what the stored object has needs no look at the cluster, but got %v, %v", needed, err)
 	}
 	if d := decideOn(t, e); d.Verdict != decision.VerdictWarn {

@@ -22,13 +22,13 @@ func trial(ctx context.Context, catalog *rego.Catalog, policy *rego.Policy, budg
 		return nil, fmt.Errorf("compiling Policy %s: %w", policy.ID, err)
 	}
 	for _, kind := range policy.Kinds {
-		request, err := request.Manifest(exampleOf(kind), "example")
+		r, err := request.Manifest(exampleOf(kind), "example")
 		if err != nil {
 			continue // no plain object is known for this kind
 		}
-		request.Namespace.Known = true
-		enrich(request)
-		results, err := program.Evaluate(ctx, request, []int{0}, rego.Both)
+		r.Namespace.Known = true
+		enrich(r)
+		results, err := program.Evaluate(ctx, r, []int{0}, rego.Both)
 		if err != nil {
 			return nil, err
 		}

@@ -13,7 +13,7 @@ func TestAFactThatCannotBeReadLeavesOtherPoliciesAlone(t *testing.T) {
 		binding("quota-fit", ""), binding("image-tag", ""), binding("inject-resources", `{"limits":{"cpu":"1"}}`), binding("require-resources", "")))
 	f := known(nil)
 	for _, fact := range []decision.Fact{decision.FactLimitRanges, decision.FactResourceQuotas} {
-		f.facts.Leave(fact, "you are not permitted")
+		f.facts.SetUnread(fact, "you are not permitted")
 	}
 	d := decide(t, s, manifest(t, deployment(container(map[string]any{"image": "nginx"}))), f)
 	found := map[string]int{}

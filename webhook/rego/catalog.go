@@ -39,7 +39,7 @@ const (
 	GuardrailRestricted DefaultGuardrail = "restricted"
 )
 
-// Policy describes one policy of the catalogue, as read from its METADATA.
+// Policy describes one policy of the catalog, as read from its METADATA.
 type Policy struct {
 	ID          string
 	Title       string
@@ -96,12 +96,12 @@ type Catalog struct {
 	// modules are the library's modules, users the modules of users' Policies.
 	modules map[string]*ast.Module
 	users   map[string]*ast.Module
-	// engine evaluates the programs that are made from the catalogue.
+	// engine evaluates the programs that are made from the catalog.
 	engine Engine
 	shared *shared
 }
 
-// shared is what a catalogue has in common with the catalogues that With derives from it.
+// shared is what a catalog has in common with the catalogs that With derives from it.
 type shared struct {
 	users *userCache
 	turns sandbox.Turns
@@ -219,8 +219,8 @@ func (c *Catalog) Policy(id string) (*Policy, bool) {
 	return policy, ok
 }
 
-// Only returns a catalogue with just one policy and the helpers that it needs, which compiles faster than all
-// of them. The catalogue is empty if the policy does not exist.
+// Only returns a catalog with just one policy and the helpers that it needs, which compiles faster than all
+// of them. The catalog is empty if the policy does not exist.
 func (c *Catalog) Only(id string) *Catalog {
 	only := &Catalog{policies: map[string]*Policy{}, modules: map[string]*ast.Module{}, users: map[string]*ast.Module{}, engine: c.engine}
 	only.share()

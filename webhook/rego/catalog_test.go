@@ -53,7 +53,7 @@ func TestLoadRefusesMetadata(t *testing.T) {
 	for name, test := range map[string]struct{ source, want string }{
 		"missing block":     {rules, "METADATA block: is missing above the package"},
 		"missing field":     {strings.Replace(metadata, "#   severity: low\n", "", 1) + rules, "METADATA custom.severity: is missing"},
-		"unknown field":     {strings.Replace(metadata, "#   severity", "#   colour: red\n#   severity", 1) + rules, "METADATA custom.colour: is unknown: use id, severity, section, kinds,"},
+		"unknown field":     {strings.Replace(metadata, "#   severity", "#   color: red\n#   severity", 1) + rules, "METADATA custom.color: is unknown: use id, severity, section, kinds,"},
 		"unknown severity":  {strings.Replace(metadata, "low", "dire", 1) + rules, `METADATA custom.severity: "dire" is not one of`},
 		"unknown mode":      {strings.Replace(metadata, "default_mode: warn", "default_mode: shout", 1) + rules, `unknown mode "shout"`},
 		"unknown fact":      {metadata + "#   facts: [moonPhase]\n" + rules, `METADATA custom.facts: "moonPhase" is not one of`},
@@ -85,7 +85,7 @@ func TestLoadRefusesMetadata(t *testing.T) {
 }
 
 func TestMetadataErrorsComeTogetherInOrder(t *testing.T) {
-	_, err := rego.Load(library("# METADATA\n# custom:\n#   severity: 1\n#   colour: red\n" + rules))
+	_, err := rego.Load(library("# METADATA\n# custom:\n#   severity: 1\n#   color: red\n" + rules))
 	var fields []string
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, err := range joined.Unwrap() {
@@ -98,7 +98,7 @@ func TestMetadataErrorsComeTogetherInOrder(t *testing.T) {
 	}
 	want := []string{
 		"title", "description", "custom.id", "custom.severity", "custom.section", "custom.kinds", "custom.default_mode",
-		"custom.remediation", "custom.colour",
+		"custom.remediation", "custom.color",
 	}
 	if !slices.Equal(fields, want) {
 		t.Errorf("got %q, want %q", fields, want)

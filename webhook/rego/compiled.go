@@ -37,7 +37,7 @@ func (p *Policy) rules() []string {
 // compiled compiles the policy for parameters, which parameterValue returned. Nil stands for those of nobody.
 func (p *Policy) compiled(parameters ast.Value) (*compiledPolicy, error) {
 	if p.plan == nil {
-		return nil, errors.New("the policy is not part of a catalogue")
+		return nil, errors.New("the policy is not part of a catalog")
 	}
 	plan, err := p.plan()
 	if err != nil {

@@ -23,7 +23,7 @@ type FileCoverage struct {
 	Missing [][2]int
 }
 
-// NewCoverage returns a Coverage of users' Policies if the catalogue has any, and of the library otherwise.
+// NewCoverage returns a Coverage of users' Policies if the catalog has any, and of the library otherwise.
 func NewCoverage(c *Catalog) *Coverage {
 	modules := c.modules
 	if len(c.users) > 0 {

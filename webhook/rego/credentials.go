@@ -17,7 +17,7 @@ import (
 // credentialsInput returns the scanner's findings for the policies about credentials, or nil for kinds that
 // those policies do not cover. It never contains a value. The result is incomplete if ctx has ended.
 func credentialsInput(ctx context.Context, r *decision.Request) map[string]any {
-	switch p := newPlaces(ctx); {
+	switch p := newTextCollector(ctx); {
 	case p.scan(r):
 		found := map[string]any{"found": p.found, "plain": p.plain}
 		if r.Workload != nil {
@@ -30,8 +30,8 @@ func credentialsInput(ctx context.Context, r *decision.Request) map[string]any {
 	return nil
 }
 
-// places collects the texts of an object that may hold credentials, by path.
-type places struct {
+// textCollector collects the texts of an object that may hold credentials, by path.
+type textCollector struct {
 	// found has the texts that contain a credential. plain has those that are literals: a policy's parameter
 	// may declare that their names mark credentials. What is nil is not looked for.
 	found, plain map[string]any
@@ -41,12 +41,12 @@ type places struct {
 	stopped func() bool
 }
 
-func newPlaces(ctx context.Context) *places {
-	return &places{stopped: func() bool { return ctx.Err() != nil }, found: map[string]any{}, plain: map[string]any{}, fromConfigMap: map[string]any{}}
+func newTextCollector(ctx context.Context) *textCollector {
+	return &textCollector{stopped: func() bool { return ctx.Err() != nil }, found: map[string]any{}, plain: map[string]any{}, fromConfigMap: map[string]any{}}
 }
 
 // scan looks at all texts of an object, and reports whether its kind is one that the scanner covers.
-func (p *places) scan(r *decision.Request) bool {
+func (p *textCollector) scan(r *decision.Request) bool {
 	switch {
 	case r.Workload != nil:
 		p.workload(r)
@@ -58,7 +58,7 @@ func (p *places) scan(r *decision.Request) bool {
 	return true
 }
 
-func (p *places) put(at place, matches []credentials.Match) {
+func (p *textCollector) put(at place, matches []credentials.Match) {
 	if len(matches) == 0 {
 		return
 	}
@@ -79,7 +79,7 @@ func (p *places) put(at place, matches []credentials.Match) {
 	p.found[path] = found
 }
 
-func (p *places) value(at place, value string) {
+func (p *textCollector) value(at place, value string) {
 	if p.stopped() {
 		return
 	}
@@ -91,7 +91,7 @@ func (p *places) value(at place, value string) {
 	}
 }
 
-func (p *places) workload(r *decision.Request) {
+func (p *textCollector) workload(r *decision.Request) {
 	for i := range r.Workload.Containers {
 		if p.stopped() {
 			return
@@ -114,7 +114,7 @@ func (p *places) workload(r *decision.Request) {
 			for name, value := range options {
 				text, _ := value.(string)
 				path := placePath{base: specPath, field: ".volumes", index: i, below: "." + source[0] + "." + source[1] + "[" + name + "]"}
-				p.value(place{path: path, sort: "text", name: name}, text)
+				p.value(place{path: path, textKind: "text", name: name}, text)
 			}
 		}
 	}
@@ -122,7 +122,7 @@ func (p *places) workload(r *decision.Request) {
 	p.annotations("metadata.annotations", metadata)
 }
 
-func (p *places) container(c *decision.Container) {
+func (p *textCollector) container(c *decision.Container) {
 	expanded := expandedInput(c.Spec)
 	resolved := func(list string, i int, value any) string {
 		texts, _ := expanded[list].(map[string]any)
@@ -144,7 +144,7 @@ func (p *places) container(c *decision.Container) {
 			name = jsonText(given)
 		}
 		path := placePath{base: c.Path, field: ".env", index: i, below: ".value"}
-		p.value(place{path: path, container: c.Name, sort: "env", name: name}, resolved("env", i, value))
+		p.value(place{path: path, container: c.Name, textKind: "env", name: name}, resolved("env", i, value))
 	}
 	command, _ := c.Spec["command"].([]any)
 	args, _ := c.Spec["args"].([]any)
@@ -171,7 +171,7 @@ func (p *places) container(c *decision.Container) {
 }
 
 // source records an env entry that comes from a ConfigMap.
-func (p *places) source(c *decision.Container, i int, entry map[string]any) {
+func (p *textCollector) source(c *decision.Container, i int, entry map[string]any) {
 	from, _ := entry["valueFrom"].(map[string]any)
 	reference, _ := from["configMapKeyRef"].(map[string]any)
 	key, isKey := reference["key"].(string)
@@ -185,7 +185,7 @@ func (p *places) source(c *decision.Container, i int, entry map[string]any) {
 }
 
 // handler scans the command or the HTTP request of a probe or hook. The kubelet does not expand $(VAR) in either.
-func (p *places) handler(c *decision.Container, field string, value any) {
+func (p *textCollector) handler(c *decision.Container, field string, value any) {
 	handler, _ := value.(map[string]any)
 	if len(handler) == 0 {
 		return
@@ -201,7 +201,7 @@ func (p *places) handler(c *decision.Container, field string, value any) {
 	get, _ := handler["httpGet"].(map[string]any)
 	for _, name := range []string{"path", "host"} {
 		text, _ := get[name].(string)
-		at := place{path: placePath{base: path, field: ".httpGet.", index: -1, below: name}, container: c.Name, sort: "text", field: field}
+		at := place{path: placePath{base: path, field: ".httpGet.", index: -1, below: name}, container: c.Name, textKind: "text", field: field}
 		if p.found != nil {
 			p.put(at, credentials.Text("", text))
 		}
@@ -212,7 +212,7 @@ func (p *places) handler(c *decision.Container, field string, value any) {
 		name, _ := header["name"].(string)
 		text, _ := header["value"].(string)
 		at := placePath{base: path, field: ".httpGet.httpHeaders", index: i, below: ".value"}
-		p.value(place{path: at, container: c.Name, sort: "header", name: name, field: field}, text)
+		p.value(place{path: at, container: c.Name, textKind: "header", name: name, field: field}, text)
 	}
 }
 
@@ -223,11 +223,11 @@ type commandLine struct {
 }
 
 // words scans a command line. at returns where a word is, and how messages refer to that.
-func (p *places) words(line commandLine, at func(int) (placePath, string)) {
+func (p *textCollector) words(line commandLine, at func(int) (placePath, string)) {
 	for i := 1; i < len(line.words) && p.plain != nil; i++ {
 		if flag, ok := credentials.Follows(line.words[i-1], line.words[i]); ok {
 			path, field := at(i)
-			word := place{path: path, container: line.container, sort: "word", name: flag, field: field}
+			word := place{path: path, container: line.container, textKind: "word", name: flag, field: field}
 			p.plain[path.String()] = word.input()
 		}
 	}
@@ -236,13 +236,13 @@ func (p *places) words(line commandLine, at func(int) (placePath, string)) {
 	}
 	for _, word := range credentials.Words(line.words, p.stopped) {
 		path, field := at(word.Index)
-		p.put(place{path: path, container: line.container, sort: "word", field: field}, []credentials.Match{word.Match})
+		p.put(place{path: path, container: line.container, textKind: "word", field: field}, []credentials.Match{word.Match})
 	}
 }
 
 // annotations scans annotations, which may carry a whole object. kubectl's last-applied copy repeats the
 // object, so it is scanned only if the object itself has no finding.
-func (p *places) annotations(path string, metadata map[string]any) {
+func (p *textCollector) annotations(path string, metadata map[string]any) {
 	if p.found == nil {
 		return
 	}
@@ -257,16 +257,16 @@ func (p *places) annotations(path string, metadata map[string]any) {
 	}
 }
 
-func (p *places) annotation(path, name string, value any) {
+func (p *textCollector) annotation(path, name string, value any) {
 	if p.stopped() {
 		return
 	}
 	text, _ := value.(string)
-	at := place{path: placePath{base: path, index: -1, member: name}, sort: "text", name: name}
+	at := place{path: placePath{base: path, index: -1, member: name}, textKind: "text", name: name}
 	p.put(at, credentials.Annotation(name, text))
 }
 
-func (p *places) configMap(object map[string]any) {
+func (p *textCollector) configMap(object map[string]any) {
 	for _, field := range []string{"data", "binaryData"} {
 		texts, _ := object[field].(map[string]any)
 		for key, value := range texts {
@@ -279,7 +279,7 @@ func (p *places) configMap(object map[string]any) {
 					text = string(decoded)
 				}
 			}
-			p.file(place{path: placePath{base: field, index: -1, member: key}, sort: "text", name: key}, text)
+			p.file(place{path: placePath{base: field, index: -1, member: key}, textKind: "text", name: key}, text)
 		}
 	}
 	metadata, _ := object["metadata"].(map[string]any)
@@ -287,7 +287,7 @@ func (p *places) configMap(object map[string]any) {
 }
 
 // file scans a value of a ConfigMap. A value of several lines is scanned as a file, whatever its key.
-func (p *places) file(at place, text string) {
+func (p *textCollector) file(at place, text string) {
 	if p.stopped() {
 		return
 	}

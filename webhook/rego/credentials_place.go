@@ -6,8 +6,8 @@ import "strconv"
 type place struct {
 	path      placePath
 	container string
-	// sort is env, word, header or text.
-	sort string
+	// textKind is env, word, header or text.
+	textKind string
 	// name is the name of an env entry, header or key, or the flag that precedes a word.
 	name string
 	// field is how messages refer to the place: the name in quotes, if it is empty.
@@ -19,7 +19,7 @@ func (at *place) input() map[string]any {
 	if field == "" {
 		field = strconv.Quote(at.name)
 	}
-	return map[string]any{"container": at.container, "sort": at.sort, "name": at.name, "field": field}
+	return map[string]any{"container": at.container, "sort": at.textKind, "name": at.name, "field": field}
 }
 
 // placePath is the path of a text: a field of the base, one of its elements or members, and what is

@@ -38,7 +38,7 @@ func (d *credentialsDocument) Get(name string) any {
 		return d.fromConfigMap
 	case "plain":
 		if d.plain == nil {
-			p := newPlaces(d.ctx)
+			p := newTextCollector(d.ctx)
 			p.found = nil
 			p.scan(d.request)
 			d.plain = p.plain
@@ -52,7 +52,7 @@ func (d *credentialsDocument) look() {
 	if d.found != nil {
 		return
 	}
-	p := newPlaces(d.ctx)
+	p := newTextCollector(d.ctx)
 	p.plain = nil
 	p.scan(d.request)
 	d.found = p.found

@@ -22,7 +22,7 @@ func ParseEngine(name string) (Engine, error) {
 	return "", fmt.Errorf("unknown engine %q: use %s or %s", name, EngineCompiled, EngineTopdown)
 }
 
-// WithEngine returns the same catalogue, whose programs are evaluated by an engine. Load returns one for
+// WithEngine returns the same catalog, whose programs are evaluated by an engine. Load returns one for
 // EngineCompiled.
 func (c *Catalog) WithEngine(engine Engine) *Catalog {
 	other := *c
@@ -30,7 +30,7 @@ func (c *Catalog) WithEngine(engine Engine) *Catalog {
 	return &other
 }
 
-// WithEngine returns the same program, evaluated by an engine. Compile returns programs for that of the catalogue.
+// WithEngine returns the same program, evaluated by an engine. Compile returns programs for that of the catalog.
 func (p *Program) WithEngine(engine Engine) *Program {
 	other := *p
 	other.engine = engine

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/open-policy-agent/opa/v1/ast"
-
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/rego/compile"
 	"taffrail.dev/webhook/rego/sandbox"
@@ -105,18 +103,18 @@ func (run *compiledRun) end() {
 // evaluate returns the result of one policy. The error is not nil if the request has ended.
 func (run *compiledRun) evaluate(ctx context.Context, s *instance, c *compiledPolicy) (decision.Result, error) {
 	run.input.parameters = c.parameters
-	var a answer
+	var deny, inject compiledElements
 	var err error
 	if s.policy.Validates && run.part != Inject {
-		a.deny, err = run.value(ctx, s, c, s.policy.denyRule())
+		deny, err = run.elements(ctx, s, c, s.policy.denyRule())
 	}
 	if err == nil && s.policy.Mutates && run.part != Deny {
-		a.inject, err = run.value(ctx, s, c, s.policy.injectRule())
+		inject, err = run.elements(ctx, s, c, s.policy.injectRule())
 	}
 	if err == nil {
-		result := decision.Result{}
-		if a.found() {
-			result, err = a.alone(s, run.part, run.request)
+		var result decision.Result
+		if len(deny) > 0 || len(inject) > 0 {
+			result, err = answer{deny, inject}.read(s, run.part, run.request)
 		}
 		if err == nil {
 			return result, nil
@@ -131,15 +129,8 @@ func (run *compiledRun) evaluate(ctx context.Context, s *instance, c *compiledPo
 	return failed(s.policy, err), nil
 }
 
-var noElements ast.Value = ast.NewSet()
-
-// found reports whether there is anything to read.
-func (a answer) found() bool {
-	return a.deny != nil && a.deny != noElements || a.inject != nil && a.inject != noElements
-}
-
-// value returns the value of a rule, noElements for an empty set.
-func (run *compiledRun) value(ctx context.Context, s *instance, c *compiledPolicy, rule string) (ast.Value, error) {
+// elements returns those of a rule, nil if there are none.
+func (run *compiledRun) elements(ctx context.Context, s *instance, c *compiledPolicy, rule string) (compiledElements, error) {
 	budget := libraryBudget
 	if s.policy.User {
 		budget = s.budget
@@ -157,17 +148,16 @@ func (run *compiledRun) value(ctx context.Context, s *instance, c *compiledPolic
 	return found, err
 }
 
-func (run *compiledRun) read(ctx context.Context, c *compiledPolicy, rule string, budget compile.Budget) (ast.Value, error) {
+func (run *compiledRun) read(ctx context.Context, c *compiledPolicy, rule string, budget compile.Budget) (compiledElements, error) {
 	value, err := run.machine.Evaluate(ctx, c.program, rule, run.input, budget)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case value == nil:
-		return nil, errNoResult
-	case compile.IsEmpty(value):
-		return noElements, nil
 	}
-	return run.machine.ToAST(value)
+	elements, ok, err := run.machine.Elements(value)
+	if err == nil && !ok {
+		err = errNoResult
+	}
+	return elements, err
 }
 
 // takeTurn makes an evaluation wait for a turn once it turns out to be expensive, which limits how many of these run

@@ -127,17 +127,17 @@ func (e *evaluation) round(ctx context.Context, q *query, instances, round []int
 	if q == nil {
 		return
 	}
-	bound := make([]*instance, 0, len(round))
+	batch := make([]*instance, 0, len(round))
 	for _, position := range round {
-		bound = append(bound, &e.instances[instances[position]])
+		batch = append(batch, &e.instances[instances[position]])
 	}
-	input := e.withBatch(bound)
-	answer, err := e.run(ctx, q, input)
+	input := e.withBatch(batch)
+	found, err := e.run(ctx, q, input)
 	for _, position := range round {
 		instance := &e.instances[instances[position]]
 		var own error // of this policy only; the others may still succeed
 		if err == nil {
-			if results[position], own = answer.of(instance, e.part, e.request); own == nil {
+			if results[position], own = found.of(instance, e.part, e.request); own == nil {
 				continue
 			}
 		}
@@ -154,11 +154,11 @@ func failed(policy *Policy, err error) decision.Result {
 // evaluateAlone evaluates a single policy after a query for several has failed. OPA fails the whole query if
 // one policy has a conflict, and hides failing built-ins, so only this identifies the culprit.
 func (e *evaluation) evaluateAlone(ctx context.Context, s *instance, input *ast.Term) (decision.Result, error) {
-	answer, err := e.run(ctx, e.unit.alone[s.policy.ID].both, input)
+	found, err := e.run(ctx, e.unit.alone[s.policy.ID].both, input)
 	if err != nil {
 		return decision.Result{}, err
 	}
-	return answer.alone(s, e.part, e.request)
+	return found.answer().read(s, e.part, e.request)
 }
 
 // withBatch returns the input of one round, which holds each policy's parameters under its id: see
@@ -175,23 +175,53 @@ func (e *evaluation) withBatch(instances []*instance) *ast.Term {
 // evaluations run one after another.
 func (e *evaluation) withParameters(parameters ast.Value) *ast.Term {
 	e.input["parameters"] = parameters
-	return ast.NewTerm(ast.LazyObject(e.input))
+	if e.meter == nil {
+		return ast.NewTerm(ast.LazyObject(e.input))
+	}
+	// OPA does not copy a lazy object before `with` replaces a part of it. Other Policies would read what is replaced, and
+	// a part that is replaced by one that it is in would contain itself.
+	members := make([][2]*ast.Term, 0, len(e.input))
+	for name, value := range e.input {
+		members = append(members, [2]*ast.Term{ast.InternedTerm(name), ast.NewTerm(value.(ast.Value))})
+	}
+	return ast.NewTerm(ast.NewObject(members...))
 }
 
-// answer holds the variables that a query bound.
-type answer struct {
+// variables has what a query has bound: the values of the rules of one policy, or of several by their ids.
+type variables struct {
 	deny, inject ast.Value
 }
 
-func (e *evaluation) run(ctx context.Context, q *query, input *ast.Term) (answer, error) {
-	var a answer
+// of returns the result of one policy of several.
+func (v variables) of(s *instance, part Part, r *decision.Request) (decision.Result, error) {
+	return variables{deny: member(v.deny, s.id), inject: member(v.inject, s.id)}.answer().read(s, part, r)
+}
+
+func member(object ast.Value, name *ast.Term) ast.Value {
+	members, ok := object.(ast.Object)
+	if !ok {
+		return nil
+	}
+	term := members.Get(name)
+	if term == nil {
+		return nil
+	}
+	return term.Value
+}
+
+func (v variables) answer() answer {
+	return answer{deny: elementsOf(v.deny), inject: elementsOf(v.inject)}
+}
+
+func (e *evaluation) run(ctx context.Context, q *query, input *ast.Term) (variables, error) {
+	var v variables
 	transaction, err := e.unit.store.NewTransaction(ctx, storage.TransactionParams{})
 	if err != nil {
-		return a, err
+		return v, err
 	}
 	defer e.unit.store.Abort(ctx, transaction)
 	var failures []topdown.Error
-	found := false
+	answered := false
 	query := topdown.NewQuery(q.body)
 	if e.meter != nil {
 		query = query.WithQueryTracer(e.meter)
@@ -211,23 +241,23 @@ func (e *evaluation) run(ctx context.Context, q *query, input *ast.Term) (answer
 		WithInterQueryBuiltinValueCache(e.unit.values).
 		WithBuiltinErrorList(&failures).
 		WithInput(input).
-		Iter(ctx, func(bound topdown.QueryResult) error {
-			found = true
-			if term := bound["deny"]; term != nil {
-				a.deny = term.Value
+		Iter(ctx, func(found topdown.QueryResult) error {
+			answered = true
+			if term := found["deny"]; term != nil {
+				v.deny = term.Value
 			}
-			if term := bound["inject"]; term != nil {
-				a.inject = term.Value
+			if term := found["inject"]; term != nil {
+				v.inject = term.Value
 			}
 			return nil
 		})
 	switch {
 	case err != nil:
-		return a, err
+		return v, err
 	case len(failures) > 0:
-		return a, &failures[0]
-	case !found:
-		return a, errNoResult
+		return v, &failures[0]
+	case !answered:
+		return v, errNoResult
 	}
-	return a, nil
+	return v, nil
 }

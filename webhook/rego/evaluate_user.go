@@ -130,11 +130,11 @@ func (u *userRun) evaluate(ctx context.Context, s *instance, part Part) (decisio
 func (u *userRun) within(ctx context.Context, e *evaluation, s *instance, part Part, size int) (result decision.Result, err error) {
 	steps, err := sandbox.Run(ctx, u.program.turns, e.unit.code, size, s.budget.Steps, func(m *sandbox.Meter) error {
 		e.part, e.cancel, e.meter = part, m, m
-		answer, err := e.run(ctx, e.unit.alone[s.policy.ID].pick(part), e.withParameters(s.parameters.Value))
+		found, err := e.run(ctx, e.unit.alone[s.policy.ID].pick(part), e.withParameters(s.parameters.Value))
 		if err != nil {
 			return err
 		}
-		result, err = answer.alone(s, part, u.request)
+		result, err = found.answer().read(s, part, u.request)
 		return err
 	})
 	u.steps += steps

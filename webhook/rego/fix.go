@@ -7,23 +7,19 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/rego/compile"
 )
 
 // newFix reads the JSON Patch that a finding proposes for the object as it was written. Policies see API
 // defaults that the object does not contain, so a fix may add a field to a missing parent: operations that
 // create the parents are prepended.
-func newFix(value ast.Value, original map[string]any) ([]decision.PatchOperation, error) {
-	plain, err := ast.JSON(value)
-	if err != nil {
-		return nil, err
-	}
-	encoded, err := json.Marshal(plain)
-	if err != nil {
-		return nil, err
-	}
-	var operations []decision.PatchOperation
-	if err := json.Unmarshal(encoded, &operations); err != nil {
-		return nil, fmt.Errorf("fix is no JSON Patch: %w", err)
+func newFix(value any, original map[string]any) ([]decision.PatchOperation, error) {
+	operations, ok := operationsOf(value)
+	if !ok {
+		var err error
+		if operations, err = decodedOperations(value); err != nil {
+			return nil, err
+		}
 	}
 	var fix []decision.PatchOperation
 	created := map[decision.Pointer]bool{}
@@ -38,6 +34,47 @@ func newFix(value ast.Value, original map[string]any) ([]decision.PatchOperation
 		fix = append(fix, operation)
 	}
 	return fix, nil
+}
+
+// operationsOf reads a JSON Patch that is written as all are: a list of objects with the fields op, path and value. ok is
+// false for what only a decoder can tell to be one or not.
+func operationsOf(value any) (operations []decision.PatchOperation, ok bool) {
+	plain, _ := compile.JSON(value)
+	list, ok := plain.([]any)
+	if !ok {
+		return nil, false
+	}
+	operations = make([]decision.PatchOperation, len(list))
+	for i, element := range list {
+		members, _ := element.(map[string]any)
+		operation := &operations[i]
+		operation.Op, _ = members["op"].(string)
+		operation.Path, ok = members["path"].(string)
+		fields := 2
+		if value, has := members["value"]; has {
+			operation.Value = value
+			fields++
+		}
+		if !ok || operation.Op == "" || len(members) != fields {
+			return nil, false
+		}
+	}
+	return operations, true
+}
+
+func decodedOperations(value any) (operations []decision.PatchOperation, err error) {
+	plain, err := ast.JSON(compile.ToAST(value))
+	if err != nil {
+		return nil, err
+	}
+	encoded, err := json.Marshal(plain)
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(encoded, &operations); err != nil {
+		return nil, fmt.Errorf("fix is not a JSON Patch: %w", err)
+	}
+	return operations, nil
 }
 
 // missingParents returns operations that create the missing or null members on the way to a pointer. It never

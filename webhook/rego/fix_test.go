@@ -7,7 +7,10 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/rego/compile"
 )
+
+func fixOf(text string) any { return compile.FromAST(ast.MustParseTerm(text).Value) }
 
 func TestFixCreatesMissingParents(t *testing.T) {
 	original := map[string]any{"metadata": map[string]any{"labels": nil}, "spec": map[string]any{"items": []any{map[string]any{}}, "text": "x"}}
@@ -31,7 +34,7 @@ func TestFixCreatesMissingParents(t *testing.T) {
 			[]decision.PatchOperation{{Op: "add", Path: "/spec/items/1/a", Value: 1.0}}},
 		"others create nothing": {`[{"op": "remove", "path": "/spec/a/b"}]`, []decision.PatchOperation{{Op: "remove", Path: "/spec/a/b"}}},
 	} {
-		got, err := newFix(ast.MustParseTerm(test.fix).Value, original)
+		got, err := newFix(fixOf(test.fix), original)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -43,8 +46,42 @@ func TestFixCreatesMissingParents(t *testing.T) {
 		"a move":  `[{"op": "move", "from": "/spec/text", "path": "/spec/other"}]`,
 		"no list": `{"op": "add"}`,
 	} {
-		if got, err := newFix(ast.MustParseTerm(fix).Value, original); err == nil {
+		if got, err := newFix(fixOf(fix), original); err == nil {
 			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+// A fix that is read from values of Rego is the one that a decoder reads from their JSON.
+func TestAFixIsWhatItsJSONIs(t *testing.T) {
+	for fix, direct := range map[string]bool{
+		`[{"op": "add", "path": "/spec/replicas", "value": 2}]`:                                                                  true,
+		`[{"op": "replace", "path": "", "value": {"a": [1, 2.50, 1e3, -0, null, true, {"b": "é"}], "n": 12345678901234567890}}]`: true,
+		`[{"op": "remove", "path": "/a"}, {"op": "test", "path": "/b", "value": null}]`:                                          true,
+		`[]`: true,
+		`[{"op": "remove", "from": "/b", "path": "/a"}]`: false,
+		`[{"OP": "remove", "Path": "/a"}]`:               false,
+		`[{"op": "remove"}]`:                             false,
+		`[{"op": "add", "path": "/a", "value": {1, 2}}]`: false,
+		`[{"op": "add", "path": "/a", "value": {1: 2}}]`: false,
+		`[{"op": "add", "path": "/a", "value": 1e999}]`:  false,
+		`[{"op": 7, "path": "/a"}]`:                      false,
+		`[{"op": "add", "path": ["/a"]}]`:                false,
+		`["add"]`:                                        false,
+		`{{"op": "remove", "path": "/a"}}`:               false,
+		`null`:                                           false,
+		`"text"`:                                         false,
+	} {
+		got, ok := operationsOf(fixOf(fix))
+		if ok != direct {
+			t.Errorf("%s: read directly: %v", fix, ok)
+		}
+		want, err := decodedOperations(fixOf(fix))
+		if ok && err != nil {
+			t.Errorf("%s is read directly, but: %v", fix, err)
+		}
+		if ok && !cmp.Equal(got, want) {
+			t.Errorf("%s: %s", fix, cmp.Diff(want, got))
 		}
 	}
 }

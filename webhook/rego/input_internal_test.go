@@ -223,7 +223,7 @@ func TestPlacesOfCredentials(t *testing.T) {
 	ended, end := context.WithCancel(t.Context())
 	end()
 	if input := credentialsInput(ended, r); len(input["found"].(map[string]any))+len(input["plain"].(map[string]any)) > 0 {
-		t.Errorf("found where nobody waits any more: %v", input)
+		t.Errorf("found where nobody waits any longer: %v", input)
 	}
 }
 

@@ -38,7 +38,7 @@ type Program struct {
 	instances []instance
 	engine    Engine
 	machines  *compile.Machines
-	// library returns what topdown needs for the policies of the library. All programs of a catalogue share it.
+	// library returns what topdown needs for the policies of the library. All programs of a catalog share it.
 	// Users' Policies are compiled separately, so that none can change, slow down or break another.
 	library  func() (*unit, error)
 	turns    sandbox.Turns

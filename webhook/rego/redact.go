@@ -30,12 +30,14 @@ type redactor struct {
 // violation redacts the texts of v. It leaves the container, by which Exemptions and injections identify it,
 // and the fix, which must remain applicable.
 func (r *redactor) violation(v *decision.Violation) {
-	for _, text := range []*string{&v.Message, &v.Path, &v.Unknown} {
-		*text = r.text(*text)
+	v.Message, v.Unknown = r.text(v.Message), r.text(v.Unknown)
+	path, key := v.Path, v.Key
+	v.Path = r.text(path)
+	if v.Key = v.Path; key != path {
+		v.Key = r.text(key)
 	}
-	if key := r.text(v.Key); key != v.Key {
-		v.Digest = sha256.Sum256([]byte(v.Key))
-		v.Key = key
+	if v.Key != key {
+		v.Digest = sha256.Sum256([]byte(key))
 	}
 }
 
@@ -138,6 +140,8 @@ func eachString(value any, yield func(string) bool) bool {
 				return false
 			}
 		}
+	case *decision.Unread:
+		return eachString(value.Value(), yield)
 	case map[string]any:
 		for key, member := range value {
 			if !yield(key) || !eachString(member, yield) {

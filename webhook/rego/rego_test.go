@@ -37,6 +37,9 @@ func libraryModules(t *testing.T) map[string]*ast.Module {
 
 // TestRego runs the library's own Rego tests with OPA's tester, under the capabilities that policies have.
 func TestRego(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes minutes with the race detector, and is of one goroutine")
+	}
 	catalog, err := Load(policies.FS)
 	if err != nil {
 		t.Fatal(err)
@@ -72,6 +75,9 @@ func TestRego(t *testing.T) {
 // TestRegoWithoutIndexing evaluates every test rule with the rule indexer on and off:
 // what the indexer skips must make no difference.
 func TestRegoWithoutIndexing(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes minutes with the race detector, and is of one goroutine")
+	}
 	modules := libraryModules(t)
 	compiler := sandbox.NewCompiler()
 	if compiler.Compile(modules); compiler.Failed() {

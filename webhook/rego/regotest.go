@@ -49,7 +49,7 @@ type TestFailure struct {
 	Err error
 }
 
-// RunTests runs the Rego tests in sources, which is keyed by file, with the policies of the catalogue and under
+// RunTests runs the Rego tests in sources, which is keyed by file, with the policies of the catalog and under
 // the same limits: users' Policies if there are any, and the library otherwise. coverage may be nil. The error
 // is about sources that do not compile.
 func (c *Catalog) RunTests(ctx context.Context, sources map[string]string, coverage *Coverage) ([]TestResult, error) {

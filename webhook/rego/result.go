@@ -9,52 +9,41 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/open-policy-agent/opa/v1/ast"
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/rego/compile"
 	"taffrail.dev/webhook/resources"
 )
 
-// of extracts one policy's result from the answer of an entry's query.
-func (a answer) of(s *instance, part Part, r *decision.Request) (decision.Result, error) {
-	share := answer{}
-	if s.policy.Validates && part != Inject {
-		if share.deny = member(a.deny, s.id); share.deny == nil {
-			return decision.Result{}, errNoResult
-		}
-	}
-	if s.policy.Mutates && part != Deny {
-		if share.inject = member(a.inject, s.id); share.inject == nil {
-			return decision.Result{}, errNoResult
-		}
-	}
-	return share.alone(s, part, r)
+// answer has what the rules of one policy have returned. What was not evaluated is nil.
+type answer struct {
+	deny, inject elements
 }
 
-func member(object ast.Value, name *ast.Term) ast.Value {
-	members, ok := object.(ast.Object)
-	if !ok {
-		return nil
-	}
-	term := members.Get(name)
-	if term == nil {
-		return nil
-	}
-	return term.Value
+// elements are those of the set that a rule returns.
+type elements interface {
+	// each calls read with one element after another, in order, until it returns an error.
+	each(read func(element) error) error
 }
 
-// alone reads the answer of a query for a single policy.
-func (a answer) alone(s *instance, part Part, r *decision.Request) (decision.Result, error) {
+// element is an object that reports a violation or an intent, unless the policy is wrong.
+type element interface {
+	// value returns the element as a value of package compile.
+	value() any
+	// size is about how long the element is in JSON. It is cheap even if value is not.
+	size() int
+	// text returns a member of the element that is a text, or "".
+	text(name string) string
+}
+
+// read returns the result that an answer is.
+func (a answer) read(s *instance, part Part, r *decision.Request) (decision.Result, error) {
 	var result decision.Result
 	redactor := &redactor{request: r, user: s.policy.User}
-	elements := eachObject
-	if s.policy.User {
-		elements = eachOfUser
-	}
 	if s.policy.Validates && part != Inject {
-		err := elements(a.deny, func(element ast.Object) error {
-			violation, err := newViolation(element, r)
+		err := eachOf(s.policy, a.deny, func(object any) error {
+			violation, err := newViolation(object, r)
 			redactor.violation(&violation)
 			result.Violations = append(result.Violations, violation)
 			return err
@@ -69,8 +58,8 @@ func (a answer) alone(s *instance, part Part, r *decision.Request) (decision.Res
 		}
 	}
 	if s.policy.Mutates && part != Deny {
-		err := elements(a.inject, func(element ast.Object) error {
-			intent, err := newIntent(element)
+		err := eachOf(s.policy, a.inject, func(object any) error {
+			intent, err := newIntent(object)
 			result.Intents = append(result.Intents, intent)
 			return err
 		})
@@ -88,25 +77,30 @@ func (a answer) alone(s *instance, part Part, r *decision.Request) (decision.Res
 	return result, nil
 }
 
-func eachObject(value ast.Value, read func(ast.Object) error) error {
-	set, ok := value.(ast.Set)
-	if !ok {
+// eachOf calls read with the objects that a rule returns.
+func eachOf(policy *Policy, all elements, read func(object any) error) error {
+	if all == nil {
 		return errNoResult
 	}
-	return set.Iter(func(element *ast.Term) error {
-		object, ok := element.Value.(ast.Object)
-		if !ok {
-			return fmt.Errorf("an element is a %s, not an object", ast.ValueName(element.Value))
-		}
-		return read(object)
-	})
+	if policy.User {
+		return eachOfUser(all, read)
+	}
+	return all.each(func(e element) error { return readObject(e, read) })
 }
 
-func newViolation(object ast.Object, r *decision.Request) (decision.Violation, error) {
+func readObject(e element, read func(object any) error) error {
+	value := e.value()
+	if !compile.IsObject(value) {
+		return fmt.Errorf("an element is a %s, not an object", compile.TypeName(value))
+	}
+	return read(value)
+}
+
+func newViolation(object any, r *decision.Request) (decision.Violation, error) {
 	var v decision.Violation
 	var mode string
-	err := object.Iter(func(name, value *ast.Term) (err error) {
-		switch field := string(name.Value.(ast.String)); field {
+	err := compile.Members(object, func(name, value any) (err error) {
+		switch field := fieldName(name); field {
 		case "msg":
 			v.Message, err = text(field, value)
 		case "path":
@@ -122,7 +116,7 @@ func newViolation(object ast.Object, r *decision.Request) (decision.Violation, e
 		case "unknown":
 			v.Unknown, err = text(field, value)
 		case "fix":
-			v.Fix, err = newFix(value.Value, r.Original)
+			v.Fix, err = newFix(value, r.Original)
 		default:
 			err = fmt.Errorf("a finding has the unknown field %q", field)
 		}
@@ -145,10 +139,10 @@ func newViolation(object ast.Object, r *decision.Request) (decision.Violation, e
 	return v, nil
 }
 
-func newIntent(object ast.Object) (decision.Intent, error) {
+func newIntent(object any) (decision.Intent, error) {
 	var i decision.Intent
-	err := object.Iter(func(name, value *ast.Term) (err error) {
-		switch field := string(name.Value.(ast.String)); field {
+	err := compile.Members(object, func(name, value any) (err error) {
+		switch field := fieldName(name); field {
 		case "container":
 			i.Container, err = text(field, value)
 		case "field":
@@ -175,20 +169,28 @@ func newIntent(object ast.Object) (decision.Intent, error) {
 	return i, nil
 }
 
-func text(field string, term *ast.Term) (string, error) {
-	value, ok := term.Value.(ast.String)
-	if !ok {
-		return "", fmt.Errorf("%s is a %s, not a string", field, ast.ValueName(term.Value))
+// fieldName returns the name of a field, or its type if it is no text.
+func fieldName(name any) string {
+	if text, ok := name.(string); ok {
+		return text
 	}
-	return string(value), nil
+	return compile.TypeName(name)
 }
 
-func exactNumber(field string, term *ast.Term) (json.Number, error) {
-	value, ok := term.Value.(ast.Number)
+func text(field string, value any) (string, error) {
+	text, ok := value.(string)
 	if !ok {
-		return "", fmt.Errorf("%s is a %s, not a number", field, ast.ValueName(term.Value))
+		return "", fmt.Errorf("%s is a %s, not a string", field, compile.TypeName(value))
 	}
-	return json.Number(value), nil
+	return text, nil
+}
+
+func exactNumber(field string, value any) (json.Number, error) {
+	number, ok := compile.Number(value)
+	if !ok {
+		return "", fmt.Errorf("%s is a %s, not a number", field, compile.TypeName(value))
+	}
+	return number, nil
 }
 
 // stableKey replaces the indices in a path with names, so that a violation keeps its key when its container

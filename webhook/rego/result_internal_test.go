@@ -19,7 +19,7 @@ import (
 // Findings and intents are read field by field, and errors about a field omit its value.
 func TestFindingsAndIntentsAreReadFieldByField(t *testing.T) {
 	r := &decision.Request{Object: map[string]any{}, Original: map[string]any{}}
-	object := func(text string) ast.Object { return ast.MustParseTerm(text).Value.(ast.Object) }
+	object := func(text string) any { return compile.FromAST(ast.MustParseTerm(text).Value) }
 	got, err := newViolation(object(`{"msg": "m", "path": "p", "container": "c", "key": "k", "excess": 1.5, "at_most": "warn", "unknown": "u", "fix": [{"op": "remove", "path": "/x"}]}`), r)
 	want := decision.Violation{
 		Message: "m", Path: "p", Container: "c", Key: "k", Excess: "1.5", AtMost: decision.ModeWarn, Unknown: "u", Fix: []decision.PatchOperation{{Op: "remove", Path: "/x"}},
@@ -40,6 +40,7 @@ func TestFindingsAndIntentsAreReadFieldByField(t *testing.T) {
 		`{"msg": "m", "path": "p", "key": true}`: "key is a boolean, not a string", `{"msg": "m", "path": "p", "unknown": {}}`: "unknown is a object, not a string",
 		`{"msg": "m", "path": "p", "at_most": 1}`: "at_most is a number, not a string", `{"msg": "m", "path": "p", "excess": "1"}`: "excess is a string, not a number",
 		`{"msg": "m", "path": "p", "at_most": "deny"}`: `at_most: unknown mode "deny": use audit, warn or enforce`, `{"msg": "m", "path": "p", "what": 1}`: `a finding has the unknown field "what"`,
+		`{"msg": "m", "path": "p", 7: "hunter2"}`: `a finding has the unknown field "number"`, `{"msg": "m", "path": "p", ["hunter2"]: 1}`: `a finding has the unknown field "array"`,
 		`{"msg": "m", "path": "p", "fix": [{"op": "move", "path": "/x"}]}`: `fix has the operation "move": use add, replace, remove or test`,
 	} {
 		if _, err := newViolation(object(text), r); err == nil || err.Error() != want {
@@ -49,6 +50,7 @@ func TestFindingsAndIntentsAreReadFieldByField(t *testing.T) {
 	for text, want := range map[string]string{
 		`{"field": "resources.requests.cpu", "value": "1"}`: "an intent lacks its container", `{"container": 7}`: "container is a number, not a string", `{"field": 7}`: "field is a number, not a string",
 		`{"value": 7}`: "value is a number, not a string", `{"container": "c", "x": 7}`: `an intent has the unknown field "x"`,
+		`{"container": "c", null: 7}`:                                               `an intent has the unknown field "null"`,
 		`{"container": "c", "field": "image", "value": "1"}`:                        `"image" is not a field that can be filled in: use resources.requests.… or resources.limits.…`,
 		`{"container": "c", "field": "resources.requests.cpu", "value": "hunter2"}`: "the value of an intent is not a quantity",
 	} {

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/open-policy-agent/opa/v1/ast"
-
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/rego/sandbox"
 )
@@ -33,13 +31,11 @@ func (e *moreError) Error() string {
 }
 
 // add records an element that is not read.
-func (e *moreError) add(element ast.Object) {
+func (e *moreError) add(more element) {
 	e.left++
 	for _, name := range []string{"path", "container", "key", "msg"} {
-		if member := element.Get(ast.StringTerm(name)); member != nil {
-			text, _ := member.Value.(ast.String)
-			fmt.Fprintf(e.digest, "%d %s", len(text), string(text)) //nolint:errcheck // a digest's Write never fails
-		}
+		text := more.text(name)
+		fmt.Fprintf(e.digest, "%d %s", len(text), text) //nolint:errcheck // a digest's Write never fails
 	}
 }
 
@@ -53,19 +49,19 @@ func (e *moreError) violation(read []decision.Violation) decision.Violation {
 	}
 }
 
-// eachOfUser is eachObject for the answer of a user's policy, which may be of any size.
-func eachOfUser(value ast.Value, read func(ast.Object) error) error {
+// eachOfUser is eachOf for a user's policy, whose elements may be many, and of any size.
+func eachOfUser(all elements, read func(object any) error) error {
 	taken, more := 0, &moreError{digest: sha256.New()}
-	err := eachObject(value, func(element ast.Object) error {
+	err := all.each(func(e element) error {
 		if taken == maxFindings {
-			more.add(element)
+			more.add(e)
 			return nil
 		}
 		taken++
-		if size := sandbox.Rendered(ast.NewTerm(element)); size > maxFinding {
+		if e.size() > maxFinding {
 			return fmt.Errorf("an element of %d bytes or more %w", maxFinding, sandbox.ErrTooLarge)
 		}
-		return read(element)
+		return readObject(e, read)
 	})
 	if err == nil && more.left > 0 {
 		return more

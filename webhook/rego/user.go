@@ -14,7 +14,7 @@ import (
 	"taffrail.dev/webhook/rego/sandbox"
 )
 
-// With returns a catalogue that also has users' Policies. modules are keyed by the Policy's name; each is in
+// With returns a catalog that also has users' Policies. modules are keyed by the Policy's name; each is in
 // package taffrail.user.<name>, with hyphens replaced by underscores, and its METADATA id is the name. Names
 // are DNS labels that begin with a letter (RFC 1035), so no two of them share a package.
 //

@@ -49,7 +49,7 @@ func TestUserPoliciesAreTakenOneByOne(t *testing.T) {
 		}
 	}
 	if _, ok := catalog.Policy("my-own"); ok {
-		t.Error("With changed the catalogue it was called on")
+		t.Error("With changed the catalog it was called on")
 	}
 	policy, _ := more.Policy("my-own")
 	if policy.DefaultMode != decision.ModeWarn || policy.DefaultGuardrail != "" || policy.Section != "" || !policy.Validates {
@@ -76,7 +76,7 @@ func TestUnsoundUserPoliciesAreRefused(t *testing.T) {
 		"clock":              {"p", user("p", deny+` if time.now_ns() > 1`), ":11: rego_type_error: undefined function time.now_ns"},
 		"environment":        {"p", user("p", deny+` if opa.runtime().env.X`), ":11: rego_type_error: undefined function opa.runtime"},
 		"metadata missing":   {"p", "package taffrail.user.p\n\n" + deny, ": METADATA block: is missing above the package"},
-		"metadata unknown":   {"p", strings.Replace(user("p", deny), "#   severity", "#   colour: red\n#   severity", 1), ":1: METADATA custom.colour: is unknown"},
+		"metadata unknown":   {"p", strings.Replace(user("p", deny), "#   severity", "#   color: red\n#   severity", 1), ":1: METADATA custom.color: is unknown"},
 		"unknown fact":       {"p", strings.Replace(user("p", deny), "#   severity", "#   facts: [moon]\n#   severity", 1), `:1: METADATA custom.facts: "moon" is not one of`},
 		"default guardrail":  {"p", strings.Replace(user("p", deny), "#   severity", "#   default_guardrail: chapter\n#   severity", 1), ":1: METADATA custom.default_guardrail: is for the library"},
 		"id of another name": {"p", strings.Replace(user("p", deny), "id: p", "id: q", 1), ": METADATA custom.id: is q, but the Policy is named p"},

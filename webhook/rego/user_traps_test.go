@@ -39,7 +39,7 @@ func withUsers(t *testing.T, bodies map[string]string) *rego.Catalog {
 // engines are those that every trap is tried with.
 var engines = []rego.Engine{rego.EngineCompiled, rego.EngineTopdown}
 
-// decide evaluates every policy of a catalogue with the engine that the webhook uses.
+// decide evaluates every policy of a catalog with the engine that the webhook uses.
 func decide(t *testing.T, catalog *rego.Catalog, r *decision.Request) map[string]decision.Result {
 	t.Helper()
 	return decideWith(t, rego.EngineCompiled, catalog, r)
@@ -101,7 +101,7 @@ deny contains {"msg": "m", "path": "p"} if {
 	"repeated text":  {doubling(`sprintf("%%[1]s%%[1]s%%[1]s%%[1]s", [t%[2]d])`), sandbox.ErrTooLarge},
 	"a template":     {doubling("$\"{t%[2]d}{t%[2]d}\""), compile.ErrBudget},
 	"many parts":     {`deny contains {"msg": "m", "path": "p"} if count(split(replace(sprintf("%1000d", [1]), " ", sprintf("%1000d", [1])), "")) == 7`, sandbox.ErrTooLarge},
-	"marshalled":     {sharing + `deny contains {"msg": json.marshal(a(input.kind)), "path": "p"}`, compile.ErrBudget},
+	"marshaled":      {sharing + `deny contains {"msg": json.marshal(a(input.kind)), "path": "p"}`, compile.ErrBudget},
 	"written":        {sharing + `deny contains {"msg": sprintf("%v", [a(input.kind)]), "path": "p"}`, compile.ErrBudget},
 	"as a finding":   {sharing + `deny contains {"msg": "m", "path": "p", "fix": a(input.kind)}`, compile.ErrBudget},
 	"merged":         {sharing + `deny contains {"msg": "m", "path": "p"} if object.union({"a": a(input.kind)}, {"a": a(input.kind)})`, compile.ErrBudget},
@@ -366,6 +366,9 @@ func TestUsersPoliciesUnderLoad(t *testing.T) {
 
 // What a trap makes is counted before it is made, so that the memory of the process stays flat.
 func TestTrapsMakeOnlySoMuch(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes minutes with the race detector, and is of one goroutine")
+	}
 	for name, trap := range traps {
 		catalog := withUsers(t, map[string]string{"b-trap": trap.body})
 		program, err := rego.Compile(catalog, []rego.Instance{{Policy: "b-trap"}})

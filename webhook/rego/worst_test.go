@@ -71,6 +71,9 @@ func worst(p *rego.Policy, items, length int) map[string]any {
 // Parameters limit how expensive Guardrails can make all policies together: the most expensive ones allowed
 // cost a small multiple of the defaults.
 func TestTheWorstParametersAllowed(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes minutes with the race detector, and is of one goroutine")
+	}
 	library, err := rego.Load(policies.FS)
 	if err != nil {
 		t.Fatal(err)

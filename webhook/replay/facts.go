@@ -88,11 +88,11 @@ func (f *facts) Facts(ctx context.Context, name string, wanted []decision.Fact) 
 			return all, err
 		}
 		if reason := base.Unread[fact]; reason != "" {
-			all.Leave(fact, reason)
+			all.SetUnread(fact, reason)
 			continue
 		}
 		part := f.find(fact, name).over(fact, &base)
-		all.Take(fact, &part)
+		all.Replace(fact, &part)
 	}
 	return all, nil
 }
@@ -110,14 +110,14 @@ func (f *facts) known(ctx context.Context, fact decision.Fact, name string) (bas
 	in := f.find(fact, name)
 	switch {
 	case f.missing[fact] != "":
-		base.Leave(fact, f.missing[fact])
+		base.SetUnread(fact, f.missing[fact])
 	case in != nil && in.unread[fact]:
-		base.Leave(fact, "the log does not have the content of the "+described(fact, name))
+		base.SetUnread(fact, "the log does not have the content of the "+described(fact, name))
 	case in != nil && in.born, name == "":
 	case f.base != nil:
 		return f.base.Facts(ctx, name, []decision.Fact{fact})
 	default:
-		base.Leave(fact, "the "+described(fact, name)+" are not in the log: use --facts or --live")
+		base.SetUnread(fact, "the "+described(fact, name)+" are not in the log: use --facts or --live")
 	}
 	return base, nil
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/manifest"
 )
 
 // maxMessage limits a message of one line, in characters.
@@ -17,13 +18,18 @@ type annotation struct {
 	finding *decision.Finding
 	// isFill is true for an injection. It does not affect the verdict.
 	isFill bool
+	change Change
 }
 
 // annotations returns the annotations in the order of the findings, the most severe first.
 func (o *Object) annotations() []annotation {
 	var all []annotation
 	for i := range o.Decision.Findings {
-		all = append(all, annotation{object: o, finding: &o.Decision.Findings[i]})
+		a := annotation{object: o, finding: &o.Decision.Findings[i]}
+		if o.Changes != nil {
+			a.change = o.Changes[i]
+		}
+		all = append(all, a)
 	}
 	for i := range o.Decision.Fills {
 		if fill := &o.Decision.Fills[i]; fill.Mode == decision.ModeWarn {
@@ -70,7 +76,7 @@ func (a *annotation) caveat() string {
 	f := a.finding
 	switch {
 	case f.Exempted():
-		return " (" + decision.Line("excused by "+f.ExemptedBy(), maxMessage) + ")"
+		return " (" + decision.Line("exempted by "+f.ExemptedBy(), maxMessage) + ")"
 	case f.Unknown != "" && a.object.Decision.Errors[f.Policy] != nil:
 		// The message says so already, and the text of the error may quote a value. The errors of
 		// the report contain the part that is safe to print.
@@ -87,9 +93,11 @@ func (a *annotation) caveat() string {
 // logs link.
 func (a *annotation) text() string {
 	headline, rest, found := strings.Cut(a.finding.Text(), "\n")
-	source := a.object.Source
-	source.Line = a.position().Line
-	text := decision.PrintablePath(source.String()) + ": " + headline + a.caveat()
+	text := headline + a.caveat()
+	if source := a.object.Source; source != (manifest.Source{}) {
+		source.Line = a.position().Line
+		text = decision.PrintablePath(source.String()) + ": " + text
+	}
 	if found {
 		text += "\n" + rest
 	}

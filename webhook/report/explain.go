@@ -47,7 +47,7 @@ func ExplanationText(w io.Writer, e *Explained) error {
 		b.line("No facts are used besides the labels of the namespace.")
 	}
 	if names := e.Explanation.Controllers; len(names) > 0 {
-		b.line("Built-in controllers that write such objects are trusted, except with templates that the Guardrail does not decide: %s", strings.Join(names, ", "))
+		b.line("Built-in controllers that write such objects are trusted, except for templates that the Guardrail does not decide: %s", strings.Join(names, ", "))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -111,11 +111,11 @@ func (b *explainWriter) guardrail(g *decision.GuardrailExplanation) {
 	}
 	kind := b.explained.Request.Kind.Kind
 	if len(g.Bindings) == 0 {
-		b.line("  none of its policies is about a %s", kind)
+		b.line("  none of its policies applies to a %s", kind)
 		return
 	}
 	if len(g.OtherKinds) > 0 {
-		b.line("  not about a %s: %s", kind, strings.Join(g.OtherKinds, ", "))
+		b.line("  do not apply to a %s: %s", kind, strings.Join(g.OtherKinds, ", "))
 	}
 	if g.TolerateExisting {
 		b.line("  an update may keep violations that the object already has")

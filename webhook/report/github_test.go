@@ -84,7 +84,7 @@ func TestGitHubEscapes(t *testing.T) {
 	}}}
 	got := github(t, r, GitHubOptions{FailOn: decision.VerdictDeny})
 	want := "::error file=a%3Ab%2Cc%250A %3A%3Aerror%3A%3A.yaml,line=1,title=p::n ::error::x: 100%250A of it ::stop-commands::x" +
-		"%0A    field:  a ::error::y%0A    write:  50%25 ::error::z\n1 object\n"
+		"%0A    field:  a ::error::y%0A    fix:    50%25 ::error::z\n1 object\n"
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

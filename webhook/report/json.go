@@ -20,7 +20,11 @@ type jsonEnd struct {
 	// are not objects.
 	NotJudged []KindCount     `json:"notJudged"`
 	Skipped   []CategoryCount `json:"skipped"`
-	Summary   Summary         `json:"summary"`
+	// Notes are about the run as a whole.
+	Notes []string `json:"notes"`
+	// Gone has the findings that only the earlier report has, if there is one.
+	Gone    []jsonGone `json:"gone"`
+	Summary Summary    `json:"summary"`
 }
 
 type jsonObject struct {
@@ -31,6 +35,10 @@ type jsonObject struct {
 	Name         string          `json:"name"`
 	GenerateName string          `json:"generateName"`
 	Source       manifest.Source `json:"source"`
+	// Cluster is the name of the cluster that the object was read from, if any.
+	Cluster string `json:"cluster"`
+	// Owner is empty if no label or annotation names one.
+	Owner string `json:"owner"`
 	// Verdict is allow if no bound policy applies to the object.
 	Verdict decision.Verdict `json:"verdict"`
 	// Judged is false if no bound policy applies to the object.
@@ -57,6 +65,8 @@ type jsonFinding struct {
 	Tolerated   string          `json:"tolerated"`
 	Exempted    string          `json:"exempted"`
 	Unknown     string          `json:"unknown"`
+	// Change is new or unchanged, or empty if there is no earlier report.
+	Change Change `json:"change"`
 }
 
 type jsonFill struct {
@@ -119,6 +129,7 @@ func (p *jsonPrinter) Close() error {
 	end, err := indented(jsonEnd{
 		Errors: list(p.totals.Errors, redacted), Warnings: list(p.totals.Warnings, redacted),
 		NotJudged: p.totals.notJudged(), Skipped: p.totals.skipped(), Summary: p.totals.Summary,
+		Notes: list(p.totals.Notes, func(note *string) string { return decision.Redact(*note) }), Gone: list(p.totals.Gone, toJSONGone),
 	}, "")
 	if err != nil {
 		return err
@@ -128,19 +139,25 @@ func (p *jsonPrinter) Close() error {
 }
 
 func toJSONObject(o *Object) jsonObject {
-	return jsonObject{
+	object := jsonObject{
 		APIVersion:   decision.RedactValue(o.Request.Kind.GroupVersion().String()),
 		Kind:         decision.RedactValue(o.Request.Kind.Kind),
 		Namespace:    decision.RedactValue(o.Request.Namespace.Name),
 		Name:         decision.RedactValue(o.Request.Name),
 		GenerateName: decision.RedactValue(o.Request.GenerateName),
 		Source:       o.Source,
+		Cluster:      decision.RedactValue(o.Cluster),
+		Owner:        decision.RedactValue(o.Owner),
 		Verdict:      o.Decision.Verdict,
 		Judged:       o.IsJudged(),
 		Findings:     list(o.Decision.Findings, o.toJSONFinding),
 		Filled:       list(o.Decision.Fills, toJSONFill),
 		Patch:        list(o.Decision.Patch, toJSONOperation),
 	}
+	for i, change := range o.Changes {
+		object.Findings[i].Change = change
+	}
+	return object
 }
 
 func (o *Object) toJSONFinding(f *decision.Finding) jsonFinding {

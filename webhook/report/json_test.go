@@ -23,7 +23,7 @@ func asJSON(t *testing.T, r *Report) string {
 // Programs read this format: any change other than an addition breaks them.
 func TestJSON(t *testing.T) {
 	named := Object{
-		Source: manifest.Source{File: "f.yaml", Line: 3},
+		Source: manifest.Source{File: "f.yaml", Line: 3}, Cluster: "prod", Owner: "team-a",
 		Request: &decision.Request{
 			Kind: schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"},
 			Name: "web", Namespace: decision.Namespace{Name: "shop"},
@@ -67,6 +67,8 @@ func TestJSON(t *testing.T) {
         "file": "f.yaml",
         "line": 3
       },
+      "cluster": "prod",
+      "owner": "team-a",
       "verdict": "deny",
       "judged": true,
       "findings": [
@@ -107,7 +109,8 @@ func TestJSON(t *testing.T) {
           ],
           "tolerated": "it was there before",
           "exempted": "an-exemption",
-          "unknown": "nobody knows"
+          "unknown": "nobody knows",
+          "change": ""
         },
         {
           "policy": "",
@@ -123,7 +126,8 @@ func TestJSON(t *testing.T) {
           "fix": [],
           "tolerated": "",
           "exempted": "",
-          "unknown": ""
+          "unknown": "",
+          "change": ""
         }
       ],
       "filled": [
@@ -166,6 +170,8 @@ func TestJSON(t *testing.T) {
         "file": "",
         "line": 0
       },
+      "cluster": "",
+      "owner": "",
       "verdict": "allow",
       "judged": false,
       "findings": [],
@@ -210,6 +216,10 @@ func TestJSON(t *testing.T) {
       "message": "1 document without apiVersion and kind: not an object, not checked"
     }
   ],
+  "notes": [
+    "it is a test"
+  ],
+  "gone": [],
   "summary": {
     "objects": 2,
     "allow": 0,
@@ -219,7 +229,10 @@ func TestJSON(t *testing.T) {
     "notJudged": 1,
     "errors": 1,
     "warnings": 1,
-    "skipped": 3
+    "skipped": 3,
+    "new": 0,
+    "unchanged": 0,
+    "gone": 0
   }
 }
 `
@@ -229,13 +242,13 @@ func TestJSON(t *testing.T) {
 		skipped = append(skipped, Skipped{Reason: &manifest.NotObjectError{Category: sort}})
 	}
 	got := asJSON(t, &Report{
-		Objects: []Object{named, generated}, Errors: []Problem{problem}, Skipped: skipped,
+		Objects: []Object{named, generated}, Errors: []Problem{problem}, Skipped: skipped, Notes: []string{"it is a test"},
 		Warnings: []Problem{{Source: manifest.Source{File: "f.yaml", Line: 4}, Message: "spec.b: has no effect"}},
 	})
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	if empty := asJSON(t, &Report{}); !strings.HasPrefix(empty, "{\n  \"objects\": [],\n  \"errors\": [],\n  \"warnings\": [],\n  \"notJudged\": [],\n  \"skipped\": [],\n  \"summary\": {") {
+	if empty := asJSON(t, &Report{}); !strings.HasPrefix(empty, "{\n  \"objects\": [],\n  \"errors\": [],\n  \"warnings\": [],\n  \"notJudged\": [],\n  \"skipped\": [],\n  \"notes\": [],\n  \"gone\": [],\n  \"summary\": {") {
 		t.Errorf("an empty report:\n%s", empty)
 	}
 }

@@ -78,7 +78,8 @@ type junitPrinter struct {
 func (p *junitPrinter) Add(r *Report) error {
 	p.totals.Add(r)
 	for i := range r.Objects {
-		p.add(r.Objects[i].Source.File, junitObject(&r.Objects[i], p.failOn))
+		o := &r.Objects[i]
+		p.addTo(p.suite(o), o.Source.File, junitObject(o, p.failOn))
 	}
 	return nil
 }
@@ -93,6 +94,9 @@ func (p *junitPrinter) Close() error {
 	for _, skipped := range p.totals.skipped() {
 		p.add("", junitCase{Name: skipped.What.Plural(), Class: "input", Skipped: &junitProblem{Message: skipped.Message, Type: "not checked"}})
 	}
+	if p.totals.Summary.isLive {
+		p.report.Name = "taffrail audit"
+	}
 	if _, err := io.WriteString(p.w, xml.Header); err != nil {
 		return err
 	}
@@ -105,11 +109,31 @@ func (p *junitPrinter) Close() error {
 	return err
 }
 
-func (p *junitPrinter) add(file string, c junitCase) {
-	name := "input"
+// suite returns the name of an object's suite: its file or, if it was read from a cluster, the cluster with the
+// namespace.
+func (p *junitPrinter) suite(o *Object) string {
+	switch {
+	case o.Cluster != "" && o.Request.Namespace.Name != "":
+		return decision.Printable(o.Cluster + "/" + o.Request.Namespace.Name)
+	case o.Cluster != "":
+		return decision.Printable(o.Cluster)
+	}
+	return p.fileSuite(o.Source.File)
+}
+
+// fileSuite returns the name of the suite of a file.
+func (p *junitPrinter) fileSuite(file string) string {
+	if file == "" {
+		return "input"
+	}
+	return decision.PrintablePath(artifact(p.repo, file))
+}
+
+func (p *junitPrinter) add(file string, c junitCase) { p.addTo(p.fileSuite(file), file, c) }
+
+func (p *junitPrinter) addTo(name, file string, c junitCase) {
 	if file != "" {
-		c.File = decision.PrintablePath(artifact(p.repo, file))
-		name = c.File
+		c.File = p.fileSuite(file)
 	}
 	at, found := p.suites[name]
 	if !found {

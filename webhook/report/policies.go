@@ -87,7 +87,7 @@ func PolicyText(w io.Writer, p *rego.Policy) error {
 func engineText(p *rego.Policy) string {
 	engine, err := p.Engine()
 	if err != nil {
-		return fmt.Sprintf("%s, as it cannot be compiled: %v", engine, err)
+		return fmt.Sprintf("%s, because it cannot be compiled: %v", engine, err)
 	}
 	return string(engine)
 }
@@ -124,8 +124,8 @@ func parameterText(b *strings.Builder, name string, schema map[string]any) {
 	if description, ok := schema["description"].(string); ok {
 		b.WriteString(wrap(description, "      "))
 	}
-	if enum := enumOf(schema); enum != nil {
-		fmt.Fprintf(b, "      One of %s\n", inline(enum))
+	if values := allowedText(schema); values != "" {
+		b.WriteString("      " + values + "\n")
 	}
 }
 
@@ -162,12 +162,17 @@ func typeOf(schema map[string]any) string {
 	return name
 }
 
-// enumOf returns the values that a parameter, or each of its elements, may have.
-func enumOf(schema map[string]any) any {
+// allowedText lists the values that a parameter, or each element of a list, may have. It is empty if
+// any value is allowed.
+func allowedText(schema map[string]any) string {
+	start := "One of "
 	if items, ok := schema["items"].(map[string]any); ok {
-		schema = items
+		start, schema = "Each is one of ", items
 	}
-	return schema["enum"]
+	if schema["enum"] == nil {
+		return ""
+	}
+	return start + inline(schema["enum"])
 }
 
 // sampleGuardrail returns valid YAML of a Guardrail that binds the policy, with its default

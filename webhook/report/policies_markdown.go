@@ -52,8 +52,8 @@ func policyMarkdown(b *strings.Builder, p *rego.Policy) {
 	b.WriteString("\n| parameter | type | default | |\n|---|---|---|---|\n")
 	eachParameter(p, func(name string, schema map[string]any) {
 		description, _ := schema["description"].(string)
-		if enum := enumOf(schema); enum != nil {
-			description += " One of " + inline(enum) + "."
+		if values := allowedText(schema); values != "" {
+			description += " " + values + "."
 		}
 		fmt.Fprintf(b, "| `%s` | %s | `%s` | %s |\n", name, typeOf(schema), cell(inline(schema["default"])), cell(strings.TrimSpace(description)))
 	})

@@ -13,6 +13,13 @@ type Report struct {
 	Warnings []Problem
 	// Skipped are the documents that are not objects and were found in a folder, not named.
 	Skipped []Skipped
+	// Notes are about the run as a whole.
+	Notes []string
+	// Live is true if the objects were read from a cluster, where it is no mistake if there is none.
+	Live bool
+	// Compared is true if there is an earlier report, and Gone has the findings that only that report has.
+	Compared bool
+	Gone     []GoneFinding
 }
 
 // Skipped is a document that is not an object.
@@ -29,6 +36,13 @@ type Object struct {
 	Item     manifest.Item
 	Request  *decision.Request
 	Decision *decision.Decision
+	// Cluster is the name of the cluster that the object is in, and Context that of the context in the
+	// kubeconfig file. They are empty for an object of a file.
+	Cluster, Context string
+	// Owner is the team that the object belongs to, or empty if it is not known.
+	Owner string
+	// Changes is how each finding of the decision differs from an earlier report. It is nil without one.
+	Changes []Change
 }
 
 // IsJudged reports whether any bound policy applies to the object.
@@ -66,12 +80,18 @@ type Summary struct {
 	Warnings  int `json:"warnings"`
 	// Skipped counts the documents that are not objects, except for blank ones.
 	Skipped int `json:"skipped"`
-	blank   int
+	// New, Unchanged and Gone count findings by their change since an earlier report.
+	New       int `json:"new"`
+	Unchanged int `json:"unchanged"`
+	Gone      int `json:"gone"`
+
+	blank              int
+	isLive, isCompared bool
 }
 
 // Summary returns the counts of the report.
 func (r *Report) Summary() Summary {
-	s := Summary{Objects: len(r.Objects), Errors: len(r.Errors), Warnings: len(r.Warnings)}
+	s := Summary{Objects: len(r.Objects), Errors: len(r.Errors), Warnings: len(r.Warnings), Gone: len(r.Gone), isLive: r.Live, isCompared: r.Compared}
 	for _, skipped := range r.Skipped {
 		if skipped.Reason.Category == manifest.Blank {
 			s.blank++
@@ -80,6 +100,15 @@ func (r *Report) Summary() Summary {
 		}
 	}
 	for i := range r.Objects {
+		for _, change := range r.Objects[i].Changes {
+			switch change {
+			case New:
+				s.New++
+			case Unchanged:
+				s.Unchanged++
+			case Gone: // they are of no object
+			}
+		}
 		if !r.Objects[i].IsJudged() {
 			s.NotJudged++
 			continue
@@ -109,13 +138,18 @@ func (s *Summary) Add(other Summary) {
 	s.Errors += other.Errors
 	s.Warnings += other.Warnings
 	s.Skipped += other.Skipped
+	s.New += other.New
+	s.Unchanged += other.Unchanged
+	s.Gone += other.Gone
 	s.blank += other.blank
+	s.isLive = s.isLive || other.isLive
+	s.isCompared = s.isCompared || other.isCompared
 }
 
 // IsEmpty reports whether the input contains nothing that was meant to be checked. Blank
 // documents alone do not make it empty: a chart with everything disabled renders to comments.
 func (s *Summary) IsEmpty() bool {
-	return s.Objects+s.Errors == 0 && (s.blank == 0 || s.Skipped > 0)
+	return s.Objects+s.Errors == 0 && !s.isLive && (s.blank == 0 || s.Skipped > 0)
 }
 
 // Fails reports whether one of the objects makes the exit code 1, failOn being the mildest

@@ -25,7 +25,7 @@ const (
 type SARIFOptions struct {
 	// Version is the version of the program, or empty if unknown.
 	Version string
-	// Policies is the catalogue. Only policies with a result become rules, because which others were evaluated
+	// Policies is the catalog. Only policies with a result become rules, because which others were evaluated
 	// depends on the Guardrails.
 	Policies []*rego.Policy
 	// Repository finds the paths that code scanning requires. It may be nil.
@@ -55,6 +55,9 @@ func (p *sarifPrinter) Add(r *Report) error {
 		for _, m := range r.Objects[i].annotations() {
 			p.results = append(p.results, p.result(&m))
 		}
+	}
+	for i := range r.Gone {
+		p.results = append(p.results, p.gone(&r.Gone[i]))
 	}
 	return nil
 }
@@ -112,13 +115,15 @@ func (p *sarifPrinter) result(m *annotation) sarifResult {
 		RuleID:    f.Policy,
 		RuleIndex: p.rules.index(f.Policy),
 		Level:     "note",
+		Baseline:  baselineState(m.change),
 		Message:   sarifText{m.sentence()},
 		Locations: []sarifLocation{{
 			Physical: p.place(m.object.Source.File, m.position()),
 			Logical:  logicalLocations(m),
 		}},
 		Fingerprints: map[string]string{fingerprint: fingerprintOf(m)},
-		Properties:   sarifProperties{Outcome: f.Outcome(), Mode: f.Mode, Severity: f.Severity, Guardrails: append([]string{}, f.Guardrails...)},
+		Properties: sarifProperties{Outcome: f.Outcome(), Mode: f.Mode, Severity: f.Severity, Guardrails: append([]string{}, f.Guardrails...),
+			Cluster: decision.RedactValue(m.object.Cluster), Owner: decision.RedactValue(m.object.Owner)},
 	}
 	switch {
 	case f.Unknown != "":
@@ -130,14 +135,18 @@ func (p *sarifPrinter) result(m *annotation) sarifResult {
 		result.Level = "warning"
 	}
 	if f.Exempted() {
-		result.Suppressions = []sarifSuppression{{Kind: "external", Status: "accepted", Justification: decision.Line("excused by "+f.ExemptedBy(), maxMessage)}}
+		result.Suppressions = []sarifSuppression{{Kind: "external", Status: "accepted", Justification: decision.Line("exempted by "+f.ExemptedBy(), maxMessage)}}
 	}
 	return result
 }
 
-func (p *sarifPrinter) place(file string, at position) sarifPlace {
+// place returns nil for an object of a cluster, which is in no file.
+func (p *sarifPrinter) place(file string, at position) *sarifPlace {
+	if file == "" {
+		return nil
+	}
 	uri, based := artifactURI(p.options.Repository, file)
-	place := sarifPlace{Artifact: sarifArtifact{URI: uri}}
+	place := &sarifPlace{Artifact: sarifArtifact{URI: uri}}
 	if based {
 		place.Artifact.BaseID = sourceRoot
 	}
@@ -145,6 +154,28 @@ func (p *sarifPrinter) place(file string, at position) sarifPlace {
 		place.Region = &sarifRegion{StartLine: at.Line, StartColumn: at.Column}
 	}
 	return place
+}
+
+// baselineState returns SARIF's word for a change.
+func baselineState(change Change) string {
+	if change == Gone {
+		return "absent"
+	}
+	return string(change)
+}
+
+// gone returns a finding that only the earlier report has.
+func (p *sarifPrinter) gone(g *GoneFinding) sarifResult {
+	from := toJSONGone(g)
+	name := decision.Subject(from.Kind, from.Namespace, from.displayName())
+	return sarifResult{
+		RuleID: from.Finding.Policy, RuleIndex: p.rules.index(from.Finding.Policy), Level: "note", Baseline: baselineState(Gone),
+		Message:   sarifText{decision.Line(name+": "+from.Finding.Message, maxMessage)},
+		Locations: []sarifLocation{{Logical: []sarifLogical{{Name: name, FullyQualifiedName: name, Kind: "resource"}}}},
+		Properties: sarifProperties{
+			Outcome: string(Gone), Mode: from.Finding.Mode, Severity: from.Finding.Severity, Guardrails: from.Finding.Guardrails, Cluster: from.Cluster, Owner: from.Owner,
+		},
+	}
 }
 
 // logicalLocations returns the object and, inside of it, the field.
@@ -167,9 +198,11 @@ func logicalLocations(m *annotation) []sarifLogical {
 // violation itself.
 func fingerprintOf(m *annotation) string {
 	request, f := m.object.Request, m.finding
-	hash := sha256.Sum256([]byte(strings.Join([]string{
-		f.Policy, request.Kind.Group, request.Kind.Kind, request.Namespace.Name, request.DisplayName(), f.Container, f.Key,
-	}, "\x00")))
+	parts := []string{f.Policy, request.Kind.Group, request.Kind.Kind, request.Namespace.Name, request.DisplayName(), f.Container, f.Key}
+	if m.object.Cluster != "" {
+		parts = append(parts, m.object.Cluster)
+	}
+	hash := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
 	return hex.EncodeToString(hash[:])
 }
 

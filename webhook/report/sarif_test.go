@@ -67,7 +67,7 @@ func TestSARIFLevels(t *testing.T) {
 		{"warned", decision.Finding{Mode: decision.ModeWarn}, "", "warning", "wrong"},
 		{"recorded", decision.Finding{Mode: decision.ModeAudit}, "", "note", "wrong"},
 		{"tolerated", decision.Finding{Mode: decision.ModeEnforce, Tolerated: "it was so before"}, "", "warning", "wrong (tolerated: it was so before)"},
-		{"exempted", decision.Finding{Mode: decision.ModeEnforce, Exemptions: []string{"legacy"}}, "", "note", "wrong (excused by Exemption legacy)"},
+		{"exempted", decision.Finding{Mode: decision.ModeEnforce, Exemptions: []string{"legacy"}}, "", "note", "wrong (exempted by Exemption legacy)"},
 		{"unknown", decision.Finding{Mode: decision.ModeEnforce, Unknown: "nobody knows"}, "open", "none", "wrong (not decided: nobody knows)"},
 	}
 	for _, test := range tests {
@@ -81,7 +81,7 @@ func TestSARIFLevels(t *testing.T) {
 				t.Errorf("suppressions %v", got.Suppressions)
 			}
 			for _, s := range got.Suppressions {
-				if s.Kind != "external" || s.Status != "accepted" || s.Justification != "excused by Exemption legacy" {
+				if s.Kind != "external" || s.Status != "accepted" || s.Justification != "exempted by Exemption legacy" {
 					t.Errorf("suppression %v", s)
 				}
 			}

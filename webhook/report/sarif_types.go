@@ -84,9 +84,10 @@ type sarifResult struct {
 	RuleIndex    int                `json:"ruleIndex"`
 	Kind         string             `json:"kind,omitempty"`
 	Level        string             `json:"level"`
+	Baseline     string             `json:"baselineState,omitempty"`
 	Message      sarifText          `json:"message"`
 	Locations    []sarifLocation    `json:"locations"`
-	Fingerprints map[string]string  `json:"partialFingerprints"`
+	Fingerprints map[string]string  `json:"partialFingerprints,omitempty"`
 	Suppressions []sarifSuppression `json:"suppressions,omitempty"`
 	Properties   sarifProperties    `json:"properties"`
 }
@@ -97,6 +98,8 @@ type sarifProperties struct {
 	Mode       decision.Mode     `json:"mode"`
 	Severity   decision.Severity `json:"severity,omitempty"`
 	Guardrails []string          `json:"guardrails"`
+	Cluster    string            `json:"cluster,omitempty"`
+	Owner      string            `json:"owner,omitempty"`
 }
 
 type sarifSuppression struct {
@@ -106,7 +109,7 @@ type sarifSuppression struct {
 }
 
 type sarifLocation struct {
-	Physical sarifPlace     `json:"physicalLocation"`
+	Physical *sarifPlace    `json:"physicalLocation,omitempty"`
 	Logical  []sarifLogical `json:"logicalLocations,omitempty"`
 }
 

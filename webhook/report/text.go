@@ -162,10 +162,13 @@ func detailText(o *Object) string {
 	return b.String()
 }
 
-// ErrorText writes the skipped documents, one line per category, and the warnings and errors of a
+// ErrorText writes the notes, the skipped documents, one line per category, and the warnings and errors of a
 // report, one line each.
 func ErrorText(w io.Writer, t *Totals) error {
 	var b strings.Builder
+	for _, note := range t.Notes {
+		b.WriteString("note: " + decision.Printable(note) + "\n")
+	}
 	for _, skipped := range t.skipped() {
 		b.WriteString("note: " + skipped.Message + "\n")
 	}
@@ -173,10 +176,10 @@ func ErrorText(w io.Writer, t *Totals) error {
 		b.WriteString("note: " + NoObjects + "\n")
 	}
 	for _, p := range t.Warnings {
-		b.WriteString("warning: " + decision.PrintablePath(p.Source.String()) + ": " + decision.Printable(p.Message) + "\n")
+		b.WriteString("warning: " + p.text() + "\n")
 	}
 	for _, p := range t.Errors {
-		b.WriteString("error: " + decision.PrintablePath(p.Source.String()) + ": " + decision.Printable(p.Message) + "\n")
+		b.WriteString("error: " + p.text() + "\n")
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

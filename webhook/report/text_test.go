@@ -41,7 +41,7 @@ func text(t *testing.T, o TextOptions) string {
 }
 
 func TestText(t *testing.T) {
-	const want = `f.yaml:3: Pod denied is refused by 1 policy:
+	const want = `f.yaml:3: Pod denied is denied by 1 policy:
 - a-policy: it is wrong
     required by Guardrail g
 Warning: a-policy: it is wrong
@@ -61,11 +61,11 @@ f.yaml:3: Pod unknown cannot be decided in full:
 	}
 }
 
-func TestColourChangesNoWord(t *testing.T) {
+func TestColorChangesNoWord(t *testing.T) {
 	for _, verbose := range []bool{false, true} {
 		plain, painted := text(t, TextOptions{Verbose: verbose}), text(t, TextOptions{Verbose: verbose, Color: true})
 		if plain == painted {
-			t.Error("no colour")
+			t.Error("no color")
 		}
 		if stripped := regexp.MustCompile("\x1b\\[[0-9;]*m").ReplaceAllString(painted, ""); stripped != plain {
 			t.Errorf("got:\n%s", stripped)

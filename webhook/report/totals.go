@@ -14,6 +14,8 @@ type Totals struct {
 	Summary    Summary
 	Errors     []Problem
 	Warnings   []Problem
+	Notes      []string
+	Gone       []GoneFinding
 	kinds      []KindCount
 	categories []CategoryCount
 	// unselected is the zero value if everything was decided.
@@ -40,6 +42,8 @@ func (t *Totals) Add(r *Report) {
 	t.Summary.Add(r.Summary())
 	t.Errors = append(t.Errors, r.Errors...)
 	t.Warnings = append(t.Warnings, r.Warnings...)
+	t.Notes = append(t.Notes, r.Notes...)
+	t.Gone = append(t.Gone, r.Gone...)
 	for i := range r.Objects {
 		o := &r.Objects[i]
 		t.unselected.add(o)
@@ -107,10 +111,13 @@ func (c *CategoryCount) message() string {
 	return text
 }
 
-// notes returns the messages about the run as a whole: the objects to which no bound policy applies, and the
+// notes returns the messages about the run as a whole: its notes, the objects to which no bound policy applies, and the
 // documents that were skipped.
 func (t *Totals) notes() []string {
 	var notes []string
+	for _, note := range t.Notes {
+		notes = append(notes, decision.Printable(note))
+	}
 	if len(t.kinds) > 0 {
 		notes = append(notes, fmt.Sprintf("%s not checked, because no bound policy applies to their kinds: %s", plural(t.Summary.NotJudged, "object"), t.kindsText()))
 	}
@@ -140,6 +147,9 @@ func (t *Totals) summaryText() string {
 	}
 	if s.Errors > 0 {
 		text += "; " + plural(s.Errors, "error")
+	}
+	if changes := s.changes(); changes != "" {
+		text += "; " + changes
 	}
 	return text
 }

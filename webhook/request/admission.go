@@ -2,7 +2,6 @@ package request
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 	"unsafe"
 
@@ -20,7 +19,7 @@ import (
 // everything that identifies it, so an object that is refused for its size or depth can still
 // be named.
 //
-// The texts of the objects are parts of the body, which must not be modified afterwards. Whoever keeps
+// The texts of the objects are parts of the body, which must not be modified afterward. Whoever keeps
 // one of them for longer than the Request must clone it, or it keeps the whole body. What identifies
 // the request and its user is copied, as counts and metrics keep such names.
 func Review(body []byte, origin decision.Origin) (*decision.Request, error) {
@@ -56,7 +55,7 @@ func settle(r *decision.Request) error {
 	if r.Name == "" {
 		r.Name = strings.Clone(stringAt(r.Object, "metadata", "name"))
 	}
-	if r.Kind.GroupKind() == (schema.GroupKind{Kind: "Namespace"}) {
+	if r.IsNamespace() {
 		// The API server sets a Namespace's own name as its namespace, but it is
 		// cluster-scoped.
 		r.Namespace.Name = ""
@@ -89,12 +88,12 @@ type admissionReader struct {
 
 func (a *admissionReader) read() error {
 	var found bool
-	err := a.members(func(name string) error {
+	err := a.eachMember(func(name string) error {
 		if name != "request" {
 			return a.skip(1)
 		}
 		found = true
-		return a.members(a.readField)
+		return a.eachMember(a.readField)
 	})
 	var limit *LimitError
 	switch {
@@ -154,41 +153,6 @@ func (a *admissionReader) readField(name string) (err error) {
 	return err
 }
 
-// members calls read for each name of the next object. read must consume the value.
-func (a *admissionReader) members(read func(name string) error) error {
-	if err := a.expect('{', "an object"); err != nil {
-		return err
-	}
-	for more := a.begin('}'); more; {
-		name, err := a.name()
-		if err != nil {
-			return err
-		}
-		if err := read(name); err != nil {
-			return err
-		}
-		if more, err = a.more('}'); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// expect returns an error if the next value is of another kind.
-func (a *admissionReader) expect(want jsontext.Kind, what string) error {
-	kind := kindOf(a.next())
-	switch kind {
-	case want:
-		return nil
-	case '{', '[':
-	default:
-		if err := a.scalar(kind); err != nil {
-			return err
-		}
-	}
-	return fmt.Errorf("expected %s, found %s", what, kind)
-}
-
 func (a *admissionReader) readText() (string, error) {
 	if err := a.expect('"', "a string"); err != nil {
 		return "", err
@@ -198,7 +162,7 @@ func (a *admissionReader) readText() (string, error) {
 }
 
 func (a *admissionReader) kind() (kind schema.GroupVersionKind, err error) {
-	err = a.members(func(name string) (err error) {
+	err = a.eachMember(func(name string) (err error) {
 		switch name {
 		case "group":
 			kind.Group, err = a.readText()
@@ -215,7 +179,7 @@ func (a *admissionReader) kind() (kind schema.GroupVersionKind, err error) {
 }
 
 func (a *admissionReader) user() (user decision.User, err error) {
-	err = a.members(func(name string) error {
+	err = a.eachMember(func(name string) error {
 		switch name {
 		case "username":
 			user.Name, err = a.readText()
@@ -269,6 +233,7 @@ func (a *admissionReader) object() (object map[string]any, ambiguous string, err
 		return nil, "", &LimitError{What: "size", Limit: MaxBytes, Request: a.request}
 	}
 	reader := a.values()
+	reader.leaves = true
 	value, err := reader.read(0)
 	switch {
 	case errors.Is(err, errTooDeep):

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+
+	"taffrail.dev/webhook/decision"
 )
 
 var errTooDeep = errors.New("too deep")
@@ -16,6 +18,10 @@ type valueReader struct {
 	*unfinished
 	// ambiguous describes what can be read in more than one way; empty if nothing can.
 	ambiguous string
+	// leaves is true for an object of which what is hardly ever read is left unread.
+	leaves bool
+	// member is the name of the outermost member that is read.
+	member string
 }
 
 func (r *valueReader) read(depth int) (any, error) {
@@ -52,7 +58,7 @@ func (r *valueReader) readMembers(depth int) (map[string]any, error) {
 		if err != nil {
 			return nil, err
 		}
-		value, err := r.read(depth + 1)
+		value, err := r.readMember(name, depth)
 		if err != nil {
 			return nil, err
 		}
@@ -69,6 +75,30 @@ func (r *valueReader) readMembers(depth int) (map[string]any, error) {
 		}
 	}
 	return object.end(), nil
+}
+
+// readMember reads the value of a member. metadata.managedFields stays unread: see decision.Unread. It is not
+// searched for what can be read in more than one way, because nothing depends on how it is read.
+func (r *valueReader) readMember(name string, depth int) (any, error) {
+	switch {
+	case depth == 0:
+		r.member = name
+	case r.leaves && depth == 1 && name == "managedFields" && r.member == "metadata" && r.next() == '[':
+		from := r.at
+		if err := r.skipWithin(depth+1, MaxDepth, errTooDeep); err != nil {
+			return nil, err
+		}
+		return decision.NewUnread(r.text[from:r.at], decoded), nil
+	}
+	return r.read(depth + 1)
+}
+
+// decoded returns the value of a text that has been skipped.
+func decoded(text string) any {
+	reader := valueReader{scanner: &scanner{text: text}, unfinished: takeUnfinished()}
+	defer reader.release()
+	value, _ := reader.read(0) // it is JSON
+	return value
 }
 
 func (r *valueReader) readElements(depth int) ([]any, error) {

@@ -2,6 +2,7 @@ package request
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"reflect"
@@ -30,8 +31,21 @@ func sameAsReference(t *testing.T, body string) {
 	if reason(gotErr) != reason(wantErr) {
 		t.Fatalf("%q:\ngot  %T %v\nwant %T %v", abridged(body), gotErr, gotErr, wantErr, wantErr)
 	}
+	if _, malformed := errors.AsType[*MalformedError](gotErr); malformed {
+		return // and what has been read until then is of no use
+	}
+	readAll(got.Object)
+	readAll(got.OldObject)
 	if !reflect.DeepEqual(got, want) {
 		t.Fatalf("%q:\n%s", abridged(body), cmp.Diff(want, got))
+	}
+}
+
+// readAll reads what was left unread of an object.
+func readAll(object map[string]any) {
+	metadata, _ := object["metadata"].(map[string]any)
+	if unread, ok := metadata["managedFields"].(*decision.Unread); ok {
+		metadata["managedFields"] = unread.Value()
 	}
 }
 
@@ -137,9 +151,38 @@ func TestDamagedReviewsAreReadAsByAnotherDecoder(t *testing.T) {
 	}
 }
 
+// What is left unread of an object is read the same by whoever asks, and refused for the same reasons.
+func TestManagedFieldsAreReadByWhoAsks(t *testing.T) {
+	managed := func(value string) string {
+		return reviewOf(`{"metadata":{"name":"x","managedFields":` + value + `,"uid":"y"},"spec":{}}`)
+	}
+	for _, value := range []string{
+		`[]`, `[ ]`, ` [{"manager":"a","fieldsV1":{"f:x":{".":{},"f:y":{}}}}, 1.5, "\u00e9", null] `, `null`, `{}`, `"x"`, `7`, `[1,2,2e999]`, `[{"a":1,"a":2}]`,
+		`[`, `[1`, `[1,]`, `[{]`, `[{"a"}]`, `[}`, `[nul]`, "[\"\xff\"]", `{"a":1,"a":2}`, `2e999`,
+		strings.Repeat("[", MaxDepth-2) + strings.Repeat("]", MaxDepth-2), strings.Repeat("[", MaxDepth-1) + strings.Repeat("]", MaxDepth-1), strings.Repeat("[", MaxDepth),
+	} {
+		sameAsReference(t, managed(value))
+	}
+	sameAsReference(t, reviewOf(`{"metadata":{"managedFields":[1],"managedFields":[2]}}`))
+	sameAsReference(t, reviewOf(`{"spec":{"managedFields":[{"a":1,"a":2}]},"metadata":{"x":{"managedFields":[{"a":1,"a":2}]}},"managedFields":[{"a":1}]}`))
+
+	got, err := read(managed(`[{"manager":"kubectl","n":1}]`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	unread, ok := got.Object["metadata"].(map[string]any)["managedFields"].(*decision.Unread)
+	if want := []any{map[string]any{"manager": "kubectl", "n": int64(1)}}; !ok || !reflect.DeepEqual(unread.Value(), want) {
+		t.Errorf("got %+v", got.Object)
+	}
+	if text, err := json.Marshal(got.Object); err != nil || string(text) != `{"metadata":{"managedFields":[{"manager":"kubectl","n":1}],"name":"x","uid":"y"},"spec":{}}` {
+		t.Errorf("got %s, %v", text, err)
+	}
+}
+
 // FuzzJSON holds that any body is read as by another decoder.
 func FuzzJSON(f *testing.F) {
 	f.Add(reviewOf(`{"a":[1,{"b":"\u00e9"}],"a":null}`))
+	f.Add(reviewOf(`{"metadata":{"managedFields":[{"a":1,"a":2}],"name":"x"}}`))
 	f.Add(reviewOf("{\"a\":{\"b\":-1.5e3,\"b\":\"\xff\"}}"))
 	f.Fuzz(func(t *testing.T, body string) {
 		sameAsReference(t, body)

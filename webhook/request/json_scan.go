@@ -2,13 +2,14 @@ package request
 
 import (
 	"errors"
+	"fmt"
 	"math/bits"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// errSyntax is returned for a text that is not JSON. syntaxError says what is wrong with it.
+// errSyntax is returned for a text that is not JSON.
 var errSyntax = errors.New("not JSON")
 
 // maxSkippedDepth is how deep a value may nest that is skipped: as deep as jsontext reads.
@@ -254,14 +255,52 @@ func (s *scanner) scalar(kind jsontext.Kind) (err error) {
 	return errSyntax
 }
 
+// eachMember calls read for each name of the next object. read must consume the value.
+func (s *scanner) eachMember(read func(name string) error) error {
+	if err := s.expect('{', "an object"); err != nil {
+		return err
+	}
+	for more := s.begin('}'); more; {
+		name, err := s.name()
+		if err != nil {
+			return err
+		}
+		if err := read(name); err != nil {
+			return err
+		}
+		if more, err = s.more('}'); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// expect returns an error if the next value is of another kind.
+func (s *scanner) expect(want jsontext.Kind, what string) error {
+	kind := kindOf(s.next())
+	switch kind {
+	case want:
+		return nil
+	case '{', '[':
+	default:
+		if err := s.scalar(kind); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("expected %s, found %s", what, kind)
+}
+
 // skip consumes a value. depth is how many arrays and objects it is in.
-func (s *scanner) skip(depth int) error {
+func (s *scanner) skip(depth int) error { return s.skipWithin(depth, maxSkippedDepth, errSyntax) }
+
+// skipWithin consumes a value, and returns tooDeep if it nests as deep as the limit.
+func (s *scanner) skipWithin(depth, limit int, tooDeep error) error {
 	kind := kindOf(s.next())
 	if kind != '{' && kind != '[' {
 		return s.scalar(kind)
 	}
-	if depth >= maxSkippedDepth {
-		return errSyntax
+	if depth >= limit {
+		return tooDeep
 	}
 	end := byte(kind) + 2 // of both kinds in ASCII
 	for more := s.begin(end); more; {
@@ -270,7 +309,7 @@ func (s *scanner) skip(depth int) error {
 				return err
 			}
 		}
-		if err := s.skip(depth + 1); err != nil {
+		if err := s.skipWithin(depth+1, limit, tooDeep); err != nil {
 			return err
 		}
 		var err error

@@ -1,9 +1,8 @@
 package request
 
 import (
+	"cmp"
 	"fmt"
-
-	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"taffrail.dev/webhook/decision"
 )
@@ -49,7 +48,7 @@ func (e *LimitError) texts() (problem, remediation string) {
 	switch e.What {
 	case "size":
 		remediation = "Make the object smaller, or split it into several."
-		if e.Request != nil && e.Request.Kind.GroupKind() == (schema.GroupKind{Kind: "Namespace"}) {
+		if e.Request != nil && e.Request.IsNamespace() {
 			remediation = "Make the Namespace smaller."
 		}
 		return fmt.Sprintf("the request is larger than %d bytes", e.Limit), remediation
@@ -69,7 +68,13 @@ type FieldError struct {
 
 func (e *FieldError) Error() string { return e.Path + ": " + e.Reason }
 
-// MalformedError is returned when a body is not an AdmissionReview.
-type MalformedError struct{ Reason string }
+// MalformedError is returned when a text is not an AdmissionReview, or not an object.
+type MalformedError struct {
+	// What should have been read; empty means an AdmissionReview.
+	What   string
+	Reason string
+}
 
-func (e *MalformedError) Error() string { return "malformed AdmissionReview: " + e.Reason }
+func (e *MalformedError) Error() string {
+	return "malformed " + cmp.Or(e.What, "AdmissionReview") + ": " + e.Reason
+}

@@ -1,6 +1,10 @@
 package request
 
-import "k8s.io/apimachinery/pkg/runtime/schema"
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+)
 
 // Owner is the controlling owner in an object's ownerReferences. Anyone can write it.
 type Owner struct{ Group, Kind, Name, UID string }
@@ -11,9 +15,19 @@ func Controller(object map[string]any) Owner {
 	for _, item := range owners {
 		owner, _ := item.(map[string]any)
 		if at(owner, "controller") == true {
-			kind := schema.FromAPIVersionAndKind(stringAt(owner, "apiVersion"), stringAt(owner, "kind"))
-			return Owner{Group: kind.Group, Kind: kind.Kind, Name: stringAt(owner, "name"), UID: stringAt(owner, "uid")}
+			return OwnerOf(&metav1.OwnerReference{
+				APIVersion: stringAt(owner, "apiVersion"), Kind: stringAt(owner, "kind"), Name: stringAt(owner, "name"), UID: types.UID(stringAt(owner, "uid")),
+			})
 		}
 	}
 	return Owner{}
+}
+
+// OwnerOf returns the Owner that a reference names, or the zero Owner if it is nil.
+func OwnerOf(reference *metav1.OwnerReference) Owner {
+	if reference == nil {
+		return Owner{}
+	}
+	kind := schema.FromAPIVersionAndKind(reference.APIVersion, reference.Kind)
+	return Owner{Group: kind.Group, Kind: kind.Kind, Name: reference.Name, UID: string(reference.UID)}
 }

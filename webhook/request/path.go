@@ -1,26 +1,16 @@
 package request
 
+import "taffrail.dev/webhook/decision"
+
 // at returns the value at a path of names, or nil if there is none.
-func at(object map[string]any, path ...string) any {
-	var value any = object
-	for _, name := range path {
-		m, ok := value.(map[string]any)
-		if !ok {
-			return nil
-		}
-		value = m[name]
-	}
-	return value
-}
+func at(object map[string]any, path ...string) any { return decision.ValueAt(object, path...) }
 
 func mapAt(object map[string]any, path ...string) map[string]any {
-	m, _ := at(object, path...).(map[string]any)
-	return m
+	return decision.MapAt(object, path...)
 }
 
 func stringAt(object map[string]any, path ...string) string {
-	s, _ := at(object, path...).(string)
-	return s
+	return decision.StringAt(object, path...)
 }
 
 // setDefault sets name if it is missing or null, which the API server treats as missing.

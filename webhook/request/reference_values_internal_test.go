@@ -14,6 +14,8 @@ type referenceValues struct {
 	decoder *jsontext.Decoder
 	// ambiguous describes what can be read in more than one way; empty if nothing can.
 	ambiguous string
+	// member is the name of the outermost member that is read.
+	member string
 }
 
 func (r *referenceValues) read(depth int) (any, error) {
@@ -53,9 +55,16 @@ func (r *referenceValues) members(depth int) (map[string]any, error) {
 			return nil, err
 		}
 		name := token.String()
+		if depth == 0 {
+			r.member = name
+		}
+		before := r.ambiguous
 		value, err := r.read(depth + 1)
 		if err != nil {
 			return nil, err
+		}
+		if _, isArray := value.([]any); isArray && depth == 1 && name == "managedFields" && r.member == "metadata" {
+			r.ambiguous = before
 		}
 		if _, twice := object[name]; twice {
 			if depth == 0 {

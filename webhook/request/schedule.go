@@ -72,8 +72,8 @@ func parse(parser func(string) (cron.Schedule, error), text string) (cron.Schedu
 
 // fieldForms lists the allowed forms of each field.
 var fieldForms = [...]struct {
-	option     cron.ParseOption
-	name, says string
+	option           cron.ParseOption
+	name, validRange string
 }{
 	{cron.Minute, "minute", "0-59"},
 	{cron.Hour, "hour", "0-23"},
@@ -92,7 +92,7 @@ func faults(fields []string) []decision.ScheduleFault {
 	for i, text := range fields {
 		form := &fieldForms[i]
 		if _, err := parse(cron.NewParser(form.option).Parse, text); err != nil || strings.Trim(text, ",") == "" {
-			all = append(all, decision.ScheduleFault{Field: form.name, Text: text, Range: form.says})
+			all = append(all, decision.ScheduleFault{Field: form.name, Text: text, Range: form.validRange})
 		}
 	}
 	return all

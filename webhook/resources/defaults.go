@@ -10,12 +10,12 @@ import (
 	"taffrail.dev/webhook/decision"
 )
 
-// Default applies the defaults that the API server's decoder sets on a Pod: it rounds
+// APIDefaults applies the defaults that the API server's decoder sets on a Pod: it rounds
 // quantities up to thousandths, and sets missing requests of containers to their limits
 // (SetDefaults_Pod and SetDefaults_ResourceList in pkg/apis/core/v1/defaults.go). Pod-level
 // defaults are set after admission only; Predict applies those. Default does not modify its
 // argument.
-func Default(p Pod) Pod {
+func APIDefaults(p Pod) Pod {
 	p.Containers = slices.Clone(p.Containers)
 	for i := range p.Containers {
 		r := &p.Containers[i].Resources
@@ -28,20 +28,6 @@ func Default(p Pod) Pod {
 		p.Resources = &r
 	}
 	p.Overhead = rounded(p.Overhead)
-	return p
-}
-
-// withLimitRangeDefaults sets missing values of every container.
-func withLimitRangeDefaults(p Pod, defaults *corev1.ResourceRequirements) Pod {
-	if len(defaults.Requests) == 0 && len(defaults.Limits) == 0 {
-		return p
-	}
-	p.Containers = slices.Clone(p.Containers)
-	for i := range p.Containers {
-		r := &p.Containers[i].Resources
-		r.Requests = withMissing(r.Requests, defaults.Requests)
-		r.Limits = withMissing(r.Limits, defaults.Limits)
-	}
 	return p
 }
 

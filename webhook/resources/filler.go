@@ -51,7 +51,7 @@ func (f *filler) with(outcome int, values map[containerField]resource.Quantity) 
 		list := at.field.in(r)
 		*list = withMissing(*list, corev1.ResourceList{at.field.Resource: value})
 	}
-	return Default(p)
+	return APIDefaults(p)
 }
 
 // newRefusal returns a reason for refusing the Pod with the values that does not apply without

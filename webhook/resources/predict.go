@@ -94,7 +94,7 @@ func withFills(p Pod, fills []Fill) Pod {
 			}
 		}
 	}
-	return withPodLevelDefaults(Default(p))
+	return withPodLevelDefaults(APIDefaults(p))
 }
 
 func markCertain(outcomes []Outcome) {
@@ -123,7 +123,7 @@ type defaulted struct {
 }
 
 func applyDefaults(p Pod, ranges []limitRange) defaulted {
-	p = Default(p)
+	p = APIDefaults(p)
 	sets, exact := defaultSets(&p, ranges)
 	d := defaulted{ranges: ranges, pods: make([]Pod, len(sets)), exact: exact}
 	for i := range sets {
@@ -191,7 +191,7 @@ func (p Prediction) InvalidDefaults() []decision.Refusal {
 	if len(faults) == 0 || len(p.ranges) == 0 {
 		return nil
 	}
-	bare := withPodLevelDefaults(Default(p.declared))
+	bare := withPodLevelDefaults(APIDefaults(p.declared))
 	own := setOf(invalid(&bare))
 	var alone []map[Fault]bool
 	var found []decision.Refusal

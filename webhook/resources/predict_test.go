@@ -21,7 +21,7 @@ func TestDefault(t *testing.T) {
 		{"rounded up to thousandths", "cpu=100u | cpu=1500u", "cpu=1m | cpu=2m"},
 	} {
 		p := pod(app("a", test.declared))
-		if got := show(Default(p).Containers[0].Resources); got != test.want {
+		if got := show(APIDefaults(p).Containers[0].Resources); got != test.want {
 			t.Errorf("%s: %q, want %q", test.name, got, test.want)
 		}
 		if diff := cmp.Diff(pod(app("a", test.declared)), p); diff != "" {

@@ -92,7 +92,7 @@ func drawWishes(t *rapid.T, p Pod) []Proposal {
 // inEveryOrder applies the LimitRanges one after another, in every order.
 func inEveryOrder(p Pod, ranges []*corev1.LimitRange, each func(Pod)) {
 	if len(ranges) == 0 {
-		each(Default(p))
+		each(APIDefaults(p))
 		return
 	}
 	var indices []int
@@ -100,7 +100,7 @@ func inEveryOrder(p Pod, ranges []*corev1.LimitRange, each func(Pod)) {
 		indices = append(indices, i)
 	}
 	for order := range permutations(indices) {
-		q := patched(Default(p), nil)
+		q := patched(APIDefaults(p), nil)
 		for _, i := range order {
 			requests, limits := corev1.ResourceList{}, corev1.ResourceList{}
 			for _, it := range ranges[i].Spec.Limits {

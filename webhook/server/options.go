@@ -90,7 +90,7 @@ type Options struct {
 	LeaderElect bool
 	// Namespace holds the Lease, and the Secret of Certificate. It defaults to DefaultNamespace.
 	Namespace string
-	// ExemptionUsageInterval is the time between two counts of what Exemptions excuse, each of which reads the
+	// ExemptionUsageInterval is the time between two counts of what Exemptions exempt, each of which reads the
 	// objects that they cover. It defaults to DefaultExemptionUsageInterval.
 	ExemptionUsageInterval time.Duration
 	Log                    logr.Logger

@@ -131,7 +131,7 @@ func maxConnections(o Options) int {
 	}
 	most := affordable(wanted, maxMetricsConnections, files)
 	if most < wanted {
-		o.Log.Info("The limit of open files allows fewer connections than MaxInFlight requests may need", "connections", most, "wanted", wanted, "files", files)
+		o.Log.Info("The limit on open files allows fewer connections than --max-in-flight may need", "connections", most, "wanted", wanted, "files", files)
 	}
 	return most
 }

@@ -30,6 +30,16 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: webhook
 {{- end -}}
 
+{{- define "taffrail.auditSelectorLabels" -}}
+app.kubernetes.io/name: {{ include "taffrail.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: audit
+{{- end -}}
+
+{{- define "taffrail.auditServiceAccountName" -}}
+{{- default (printf "%s-audit" (include "taffrail.fullname" .)) .Values.audit.serviceAccountName -}}
+{{- end -}}
+
 {{/* The labels of objects that are not the webhook's Pods: a Job with the component label would be selected with them. */}}
 {{- define "taffrail.labels" -}}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}

@@ -30,7 +30,7 @@ capabilities:
 {{- mul (regexFind "^[0-9]+" $text | int64) (index $units (regexFind "[A-Za-z]*$" $text)) -}}
 {{- end -}}
 
-{{/* 80 % of the memory limit, so that Go collects garbage before the kernel kills. Nothing without a limit. */}}
+{{/* 80% of the memory limit, so that Go collects garbage before the kernel kills. Nothing without a limit. */}}
 {{- define "taffrail.goMemLimit" -}}
 {{- if .Values.goMemLimit -}}
 {{- .Values.goMemLimit -}}

@@ -19,7 +19,7 @@ default of their own.
 {{- end -}}
 
 {{/*
-Fail refuses requests while Taffrail is unavailable, which a ceiling of warn or audit promises never to do. Any other
+Fail refuses requests while Taffrail is unavailable, which a maxMode of warn or audit promises never to do. Any other
 value, even an empty one, becomes Ignore: the API server treats an entry without failurePolicy as Fail. Called with the root and the entry's key under webhooks.
 */}}
 {{- define "taffrail.failurePolicy" -}}

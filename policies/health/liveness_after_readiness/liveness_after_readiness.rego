@@ -1,14 +1,14 @@
 # METADATA
 # title: Liveness probes wait for readiness
 # description: >-
-#   A livenessProbe must not restart a container that is still starting, or the container never finishes starting. In a
-#   long-running workload, every app container and sidecar with both probes must have a startupProbe, which holds back
-#   the other two, or a livenessProbe whose first restart (initialDelaySeconds + periodSeconds × (failureThreshold − 1))
-#   comes later than the first possible success of its readinessProbe (initialDelaySeconds + periodSeconds ×
-#   (successThreshold − 1)); the same second is not later. With the parameter initialDelays, the livenessProbe's
-#   initialDelaySeconds alone must also be the greater one. A missing probe is reported by require-probes. A probe's own
-#   terminationGracePeriodSeconds does not change when it fails. The fix raises the livenessProbe's initialDelaySeconds,
-#   to ten minutes at most, because until then nothing restarts a container that hangs.
+#   A livenessProbe must not restart a container that is still starting; otherwise, the container may never finish
+#   starting. In a long-running workload, every app container and sidecar with both probes must have a startupProbe,
+#   which holds back the other two, or a livenessProbe whose first restart (initialDelaySeconds + periodSeconds ×
+#   (failureThreshold − 1)) comes later, by at least one second, than the first possible success of its readinessProbe
+#   (initialDelaySeconds + periodSeconds × (successThreshold − 1)). With the parameter initialDelays, the
+#   livenessProbe's initialDelaySeconds must also be greater than the readinessProbe's. A missing probe is reported by
+#   require-probes. A probe's own terminationGracePeriodSeconds makes no difference. The fix raises the livenessProbe's
+#   initialDelaySeconds, to ten minutes at most, because until then nothing restarts a container that hangs.
 # custom:
 #   id: liveness-after-readiness
 #   severity: high
@@ -117,7 +117,7 @@ fix(path) := {"fix": [{
 } else := {}
 
 message([begins, patience, awaited, steadies]) := sprintf(
-	"the livenessProbe can restart it after %vs, but readiness takes at least %vs",
+	"its livenessProbe can restart it after %vs, but readiness takes at least %vs",
 	[begins + patience, awaited + steadies],
 ) if {
 	begins + patience <= awaited + steadies

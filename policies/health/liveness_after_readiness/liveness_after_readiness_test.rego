@@ -26,7 +26,7 @@ early := app(probe({"initialDelaySeconds": 5}), probe({"initialDelaySeconds": 60
 
 test_too_early if {
 	liveness_after_readiness.deny == {{
-		"msg": "the livenessProbe can restart it after 25s, but readiness takes at least 60s",
+		"msg": "its livenessProbe can restart it after 25s, but readiness takes at least 60s",
 		"path": "spec.containers[0].livenessProbe.initialDelaySeconds",
 		"container": "web",
 		"excess": 36,
@@ -64,7 +64,7 @@ test_plain_delays_do_not_replace_the_rest if {
 		probe({"initialDelaySeconds": 5, "failureThreshold": 1}),
 		probe({"successThreshold": 2}),
 	)
-	finding.msg == "the livenessProbe can restart it after 5s, but readiness takes at least 10s"
+	finding.msg == "its livenessProbe can restart it after 5s, but readiness takes at least 10s"
 	finding.fix[0].value == 11
 }
 

@@ -54,7 +54,7 @@ moving contains lower(tag) if some tag in input.parameters.tags
 
 message(image) := "the container has no image" if {
 	image.reference == ""
-} else := sprintf("image %q holds a password and cannot be pulled: use imagePullSecrets", [image.reference]) if {
+} else := sprintf("image %q has a password and cannot be pulled: use imagePullSecrets", [image.reference]) if {
 	not image.valid
 	regex.match(`^(?:[a-z]+://)?[^/@]*:[^@]*@[^@]+/`, image.reference)
 } else := sprintf("%q is not a valid image reference", [image.reference]) if {

@@ -4,10 +4,10 @@
 #   The schedule of a CronJob is one that Kubernetes accepts: five fields in range, or a macro such as @daily. If it
 #   names an hour of the day, spec.timeZone sets the time zone, because EKS uses UTC. The time zone is spelled exactly
 #   as in the time zone database: America/Los_Angeles and Etc/GMT-1 are valid, PST and GMT+1 are not. The schedule must
-#   not consist of days that no month has, unless the CronJob is suspended, and must not run more often than the minimum
-#   interval. The fixes set Etc/UTC, which is what a missing timeZone means on EKS, and move a time zone from the
-#   schedule, where Kubernetes rejects it, to spec.timeZone. There is no fix for a time zone that does not exist, nor
-#   for an empty one, which was probably meant to be filled in.
+#   not name only days that do not exist, such as February 30, unless the CronJob is suspended, and must not run more
+#   often than the minimum interval. The fixes set Etc/UTC, which is what a missing timeZone means on EKS, and move a
+#   time zone from the schedule, where Kubernetes rejects it, to spec.timeZone. There is no fix for a time zone that
+#   does not exist, nor for an empty one, which was probably meant to be filled in.
 # custom:
 #   id: cronjob-schedule
 #   severity: medium
@@ -96,7 +96,7 @@ deny contains finding if {
 	not schedule.interval
 	not input.object.spec.suspend == true
 	finding := {
-		"msg": "the schedule never runs: no month in it has such a day",
+		"msg": "the schedule never runs: none of its months has such a day",
 		"path": "spec.schedule",
 		"key": key,
 	}
@@ -106,7 +106,7 @@ deny contains finding if {
 	schedule.interval < input.parameters.minimumIntervalSeconds
 	finding := {
 		"msg": sprintf(
-			"runs can be only %ds apart, less than the minimum of %ds",
+			"two runs can be as little as %ds apart, less than the minimum of %ds",
 			[schedule.interval, input.parameters.minimumIntervalSeconds],
 		),
 		"path": "spec.schedule",

@@ -105,7 +105,7 @@ test_every_fault_is_named if {
 never := object.remove(review({"schedule": "0 0 30 2 *"}, {}, {}).schedule, ["interval"])
 
 test_never if {
-	messages == {"the schedule never runs: no month in it has such a day"} with input as review({"schedule": "0 0 30 2 *"}, {}, {})
+	messages == {"the schedule never runs: none of its months has such a day"} with input as review({"schedule": "0 0 30 2 *"}, {}, {})
 		with input.schedule as never
 }
 
@@ -114,7 +114,7 @@ test_never_is_fine_while_suspended if {
 }
 
 test_interval if {
-	messages == {"runs can be only 60s apart, less than the minimum of 300s"} with input as review(
+	messages == {"two runs can be as little as 60s apart, less than the minimum of 300s"} with input as review(
 		{"schedule": "* * * * *"},
 		{"interval": 60},
 		{"minimumIntervalSeconds": 300},

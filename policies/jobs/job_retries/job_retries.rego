@@ -5,10 +5,10 @@
 #   If a Job counts failures per index, its backoffLimitPerIndex is limited instead; maxFailedIndexes makes no
 #   difference, because it does not end an index. The Pods of a Job have restartPolicy Never or OnFailure, the only
 #   values that the API server accepts in a Job; the default is Always. With the parameter requireDeadline, the Job
-#   itself, not its Pods, must have activeDeadlineSeconds, which ends a Job that hangs. An audit skips Jobs of a CronJob
-#   that it lists. There is no fix: with fewer retries, a Job that succeeds at its twentieth attempt today, or whose
-#   Spot nodes are taken away, would fail, and only the author knows how long the Job may take and whether its failed
-#   Pods are kept for inspection.
+#   itself, not its Pods, must have activeDeadlineSeconds, which ends a Job that hangs. When existing objects are
+#   audited, a Job of a CronJob is skipped if the CronJob is audited too. There is no fix: with fewer retries, a Job
+#   that succeeds at its twentieth attempt today, or whose Spot nodes are taken away, would fail, and only the author
+#   knows how long the Job may take and whether its failed Pods are kept for inspection.
 # custom:
 #   id: job-retries
 #   severity: low

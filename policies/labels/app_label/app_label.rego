@@ -4,7 +4,8 @@
 #   The Pods of every workload have a label that names the application, app or app.kubernetes.io/name, and every Service
 #   except those of type ExternalName has a selector. The API server's own Service, kubernetes in namespace default,
 #   needs none. A Service whose EndpointSlices are written by hand is reported too, because nothing in the Service shows
-#   that they are. An audit skips objects that a built-in controller created from a template that it lists. There is no
+#   that they are. When existing objects are audited, an object that a built-in controller created from a template is
+#   skipped if the template is audited too. There is no
 #   fix: a new label can make another Service select the Pods, and only the author knows which Pods a Service is meant
 #   to select.
 # custom:
@@ -33,7 +34,7 @@
 #           type: string
 #           minLength: 1
 #         default: [app, app.kubernetes.io/name]
-#         description: The labels of which the Pods must have at least one.
+#         description: Label keys; the Pods must have at least one of them.
 package taffrail.labels.app_label
 
 import data.taffrail.lib.owners
@@ -43,7 +44,7 @@ deny contains finding if {
 	input.subresource == ""
 	path := input.workload.path
 	not owners.listed_with_owner
-	not labelled
+	not labeled
 	finding := {
 		"msg": sprintf("the Pods have no label %s, so nothing identifies their application", [concat(" or ", labels)]),
 		"path": trim_prefix(concat(".", [path, "metadata.labels"]), "."),
@@ -63,7 +64,7 @@ deny contains finding if {
 
 labels := input.parameters.labels
 
-labelled if {
+labeled if {
 	some label in labels
 	value := input.workload.pod.metadata.labels[label]
 	is_string(value)

@@ -4,9 +4,9 @@
 #   No part of an application is in namespace default, where quotas, LimitRanges, network policies and RBAC are not
 #   those of any one application. Objects that Kubernetes, a service mesh or Helm keeps there by itself are allowed: the
 #   API server's Service, the ConfigMaps of CA certificates that are in every namespace, a token of the ServiceAccount
-#   that is in every namespace, and the record of a Helm release, whose objects are checked themselves. An audit skips
-#   objects that a built-in controller created from a template that it lists. There is no fix: the namespace must exist,
-#   and everything that refers to the object must move with it.
+#   that is in every namespace, and the record of a Helm release, whose objects are checked themselves. When existing
+#   objects are audited, an object that a built-in controller created from a template is skipped if the template is
+#   audited too. There is no fix: the namespace must exist, and everything that refers to the object must move with it.
 # custom:
 #   id: no-default-namespace
 #   severity: low
@@ -52,7 +52,7 @@ deny contains finding if {
 	}
 }
 
-message := sprintf("no namespace is set, so it goes to %s unless -n names another", [input.namespace.name]) if {
+message := sprintf("no namespace is set, so the object goes to %s unless -n names another", [input.namespace.name]) if {
 	input.origin == "manifest"
 	not named
 } else := sprintf("namespace %s is not for applications: they would share its quota, limits and RBAC", [input.namespace.name])

@@ -51,7 +51,7 @@ test_parameter if {
 
 test_manifest_names_none[name] if {
 	some name, namespace in {"null": null, "empty": "", "a number": 5}
-	messages == {"no namespace is set, so it goes to default unless -n names another"} with input as manifest({"namespace": namespace})
+	messages == {"no namespace is set, so the object goes to default unless -n names another"} with input as manifest({"namespace": namespace})
 }
 
 test_manifest_names_it if {

@@ -22,7 +22,7 @@
 #           type: string
 #           enum: [LoadBalancer, NodePort, ExternalName]
 #         default: [LoadBalancer]
-#         description: The types that are denied.
+#         description: The Service types that are denied.
 #       denyExternalIPs:
 #         type: boolean
 #         default: false

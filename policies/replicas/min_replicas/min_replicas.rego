@@ -6,8 +6,8 @@
 #   scaled to 0 passes: it serves nothing, and nothing scales it up on its own. There is no fix, because no manifest
 #   shows that a second replica is safe. Two databases on two volumes split the data, two on one volume destroy it, a
 #   scheduler without leader election runs everything twice, and a host port or a disk that attaches to one node leaves
-#   the second Pod Pending. A KEDA ScaledObject, or anything else that scales the object, overrides a number in its
-#   manifest.
+#   the second Pod Pending. A KEDA ScaledObject, or anything else that scales the object, overrides the number of
+#   replicas in the manifest.
 # custom:
 #   id: min-replicas
 #   severity: medium

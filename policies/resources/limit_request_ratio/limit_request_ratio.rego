@@ -7,9 +7,9 @@
 #   the namespace's LimitRange. The parameter minimum sets a lower bound for the multiple, too: a limit close to its
 #   request leaves nodes idle between peaks. The chapter gives no number; its own Deployments use up to 2.5 for CPU and
 #   1.5 for memory. The defaults leave room above them, with less for memory: a node that is short of CPU slows its Pods
-#   down, while a node that is short of memory kills some. A missing request or limit, or a limit of 0, is left to
-#   require-resources. A request of 0 with a limit is reported, because no multiple of it is enough. There is no fix:
-#   only the author knows which of the two is wrong.
+#   down, while a node that is short of memory kills some. A missing request or limit, or a limit of 0, is reported by
+#   require-resources instead. A request of 0 with a limit is reported, because no multiple of it is enough. There is no
+#   fix: only the author knows which of the two is wrong.
 # custom:
 #   id: limit-request-ratio
 #   severity: medium

@@ -1,11 +1,11 @@
 # METADATA
 # title: Pods fit the LimitRanges
 # description: >-
-#   A template whose Pods or claims the namespace's LimitRanges would reject is itself denied when it is applied, so
-#   that the error does not only appear later, in an event of its controller. This covers a min, a max, a ratio, the
-#   totals of the Pod, the size of a claim, and a default that makes a Pod invalid. Values that LimitRanges set by
-#   default and values that are injected count. If the result depends on the order in which several LimitRanges apply,
-#   which is not defined, it is a warning.
+#   If the namespace's LimitRanges would reject the Pods or claims of a template, the template itself is denied when it
+#   is applied; otherwise, the error would appear only later, in an event of its controller. This covers min, max and
+#   ratio, the totals of the Pod, the size of a claim, and a default that makes a Pod invalid. Values that LimitRanges
+#   set by default, and values that are injected, are taken into account. If the result depends on the order in which
+#   several LimitRanges apply, which is not defined, it is a warning.
 # custom:
 #   id: limitrange-fit
 #   severity: high
@@ -19,7 +19,7 @@
 #   - Job.batch
 #   - CronJob.batch
 #   default_mode: enforce
-#   remediation: "Keep requests and limits within the LimitRange, which otherwise lets no Pod be created (see kubectl describe limitrange), or ask its owner to change it."
+#   remediation: "Keep requests and limits within the LimitRange (see kubectl describe limitrange), because no Pod can be created otherwise, or ask its owner to change it."
 #   facts: [limitRanges]
 package taffrail.resources.limitrange_fit
 

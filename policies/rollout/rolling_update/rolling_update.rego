@@ -3,8 +3,8 @@
 # description: >-
 #   A rollout replaces some replicas at a time, so that the others keep serving. The strategy Recreate stops all of
 #   them, and so does a maxUnavailable that takes every replica down at once. This is calculated as in Kubernetes: from
-#   spec.replicas, or from the minReplicas of a HorizontalPodAutoscaler if that is more; a percentage of maxUnavailable
-#   is rounded down and one of maxSurge up, and if both come to 0, one replica is taken down. Pods that mount a claim
+#   spec.replicas, or from the minReplicas of a HorizontalPodAutoscaler if that is more; a percentage in maxUnavailable
+#   is rounded down and one in maxSurge up, and if both result in 0, one replica is taken down. Pods that mount a claim
 #   may have to release their disk before the next one starts, so all of them may stop at once. At 0 replicas, only a
 #   maxUnavailable of 100% or more is a violation; paused makes no difference, because a pause ends. The fix, for a
 #   number that takes down two or more replicas, is a maxUnavailable of 1. There is no fix for Recreate, nor for 100% or

@@ -1,16 +1,16 @@
 # METADATA
 # title: Secrets are not written in plaintext
 # description: >-
-#   base64 is not encryption, so the manifest of a Secret must not be in Git. Users, CI and deployers (Argo CD, Flux) do
-#   not write plaintext values. Secret controllers may write them, and what other ServiceAccounts and Kubernetes' own
-#   components write is only recorded, because operators rotate their own certificates. Anyone may write values that are
-#   empty or encrypted as a whole (SOPS, age, PGP, AWS KMS, Vault), references as a whole (op://, ${VAR}, <path:…>,
-#   vault:…#key, ARNs), certificates, certificate requests, public keys of SSH and PGP, DH parameters, the addresses and
-#   switches of Argo CD's repositories and clusters, and, in Secrets of the matching type, what looks like a
-#   service-account token, a bootstrap token or a Helm release. An annotation last-applied-configuration that contains
-#   plaintext, or that cannot be read, is denied no matter who writes it. A manifest is treated as if a deployer wrote
-#   it. The writer of a live Secret is not known, so its values are only recorded. Values are checked, never shown.
-#   There is no fix.
+#   base64 is not encryption, so the manifest of a Secret must not be in Git. Users, CI and deployers (Argo CD, Flux)
+#   may not write plaintext values. Secret controllers may write them, and what other ServiceAccounts and Kubernetes'
+#   own components write is only recorded, because operators rotate their own certificates. Anyone may write values that
+#   are empty, or that consist entirely of encrypted data (SOPS, age, PGP, AWS KMS, Vault) or of a reference (op://,
+#   ${VAR}, <path:…>, vault:…#key, ARNs), and also certificates, certificate requests, public keys of SSH and PGP, DH
+#   parameters, the addresses and switches of Argo CD's repositories and clusters, and, in Secrets of the matching type,
+#   what looks like a service-account token, a bootstrap token or a Helm release. An annotation
+#   last-applied-configuration that contains plaintext, or that cannot be read, is denied no matter who writes it.
+#   taffrail check treats a manifest as if a deployer had written it. The writer of a Secret that is read from a cluster
+#   is not known, so its values are only recorded. Values are checked, never shown. There is no fix.
 # custom:
 #   id: plaintext-secret
 #   severity: critical

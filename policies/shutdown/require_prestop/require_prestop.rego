@@ -3,12 +3,12 @@
 # description: >-
 #   A container receives SIGTERM while its Pod is still being removed from the endpoints. So in a long-running workload,
 #   every app container that opens a port has a preStop hook that waits: the sleep action with at least one second, an
-#   exec of a command, or an httpGet, whose answer the kubelet waits for. Any program is assumed to wait, except those
+#   exec of a command, or an httpGet (the kubelet waits for its answer). Any program is assumed to wait, except those
 #   that are known to return at once: true, echo, exit, kill, pkill, touch, nginx -s, sleep 0 and the like. Commands in
-#   the background, commands after exit, and anything that no shell or program reads as a command do not wait either: sh
-#   -c sleep 10, for example, does not sleep. For curl or wget alone, it is not known whether the answer comes at once,
-#   so this is a warning at most. The fix adds the sleep action if there is no hook and terminationGracePeriodSeconds
-#   has room for the wait and a margin, so that shutdown-budget does not object.
+#   the background, commands after exit, and words that no shell or program runs as a command do not wait either: sh -c
+#   sleep 10, for example, does not sleep for 10 seconds. If the hook runs only curl or wget, it is not known whether
+#   the answer comes at once, so this is a warning at most. The fix adds the sleep action if there is no hook and
+#   terminationGracePeriodSeconds has room for the wait and a margin, so that shutdown-budget does not object.
 # custom:
 #   id: require-prestop
 #   severity: medium

@@ -4,12 +4,13 @@
 #   The kubelet starts to count terminationGracePeriodSeconds before it runs the preStop hook, and sends SIGKILL when
 #   the time is up. So in a long-running workload, the hook of every app container that opens a port must leave some of
 #   that time for the shutdown. What counts is the minimum time that the hook waits: the seconds of a sleep action, or
-#   the sum of the sleeps of an exec; its other programs take time in addition. How long an httpGet or another program
-#   takes is unknown and not checked, but a hook that never ends by itself, such as sleep infinity, fits in no grace
-#   period. A probe's own terminationGracePeriodSeconds is not checked: it applies after the probe has failed, when
-#   there are no requests to wait for. The fix raises terminationGracePeriodSeconds to what the longest wait of the Pod
-#   needs, from a period of at least one second to at most ten minutes. It never undoes what require-prestop requires,
-#   and require-prestop proposes no wait that this policy would object to, as long as its marginSeconds is not smaller.
+#   the sum of the sleeps in an exec. Its other programs take additional time, which is not counted. How long an httpGet
+#   or another program takes is unknown and not checked, but a hook that never ends by itself, such as sleep infinity,
+#   fits in no grace period. A probe's own terminationGracePeriodSeconds is not checked: it applies after the probe has
+#   failed, when there are no requests to wait for. The fix raises terminationGracePeriodSeconds to what the longest
+#   wait in the Pod needs, up to ten minutes. It leaves a period of 0 unchanged. It never undoes what require-prestop
+#   requires, and require-prestop proposes no wait that this policy would object to, as long as its marginSeconds is not
+#   smaller.
 # custom:
 #   id: shutdown-budget
 #   severity: medium

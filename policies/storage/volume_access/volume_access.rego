@@ -3,15 +3,15 @@
 # description: >-
 #   EBS attaches a volume to one node. So no claim on EBS may request ReadOnlyMany, or ReadWriteMany without volumeMode
 #   Block (io2 Multi-Attach), and the Pods of a workload may not share a claim that is ReadWriteOnce or
-#   ReadWriteOncePod: other nodes get Multi-Attach errors. They may share it if all Pods must run on one node (nodeName,
-#   the label kubernetes.io/hostname, a required podAffinity to it) or if its provisioner attaches nothing, as for EFS.
-#   The templates of a StatefulSet and generic ephemeral volumes create a separate claim for each Pod. A rollout of a
-#   Deployment with a single Pod and the strategy RollingUpdate hangs if the new Pod lands on another node. Because the
-#   new Pod may also land on the same node, and because rolling-update warns about Recreate, that is only recorded. With
-#   ReadWriteOncePod it always hangs. A disk that the Pods name directly (awsElasticBlockStore, azureDisk, cinder,
-#   vsphereVolume, photonPersistentDisk, and, unless they only read it, gcePersistentDisk, iscsi, fc and rbd) is treated
-#   like a claim that is ReadWriteOnce. A claim of less than 1 KiB has the wrong unit: storage: 10m is 0.01 bytes. There
-#   is no fix: only the author knows whether the data should be shared, split or moved.
+#   ReadWriteOncePod: other nodes get Multi-Attach errors. The Pods may share it if all of them must run on one node
+#   (nodeName, the label kubernetes.io/hostname, a required podAffinity to it) or if its provisioner attaches nothing,
+#   as for EFS. The templates of a StatefulSet and generic ephemeral volumes create a separate claim for each Pod. A
+#   rollout of a Deployment with a single Pod and the strategy RollingUpdate hangs if the new Pod lands on another node.
+#   Because the new Pod may also land on the same node, and because rolling-update warns about Recreate, that is only
+#   recorded. With ReadWriteOncePod it always hangs. A disk that the Pods name directly (awsElasticBlockStore,
+#   azureDisk, cinder, vsphereVolume, photonPersistentDisk, and, unless they only read it, gcePersistentDisk, iscsi, fc
+#   and rbd) is treated like a claim that is ReadWriteOnce. A claim of less than 1 KiB has the wrong unit: storage: 10m
+#   is 0.01 bytes. There is no fix: only the author knows whether the data should be shared, split or moved.
 # custom:
 #   id: volume-access
 #   severity: high

@@ -4,7 +4,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Exemption excuses objects from policies, for a documented reason and until a date. An excused finding is
+// Exemption exempts objects from policies, for a documented reason and until a date. An exempted finding is
 // recorded, but causes no denial, warning or injection. Exemptions do not add up: one of them has to cover a
 // finding completely.
 //
@@ -26,7 +26,7 @@ type Exemption struct {
 	Status ExemptionStatus `json:"status,omitempty"`
 }
 
-// ExemptionSpec defines what is excused, until when, and who is responsible. Optional fields narrow the
+// ExemptionSpec defines what is exempted, until when, and who is responsible. Optional fields narrow the
 // Exemption further; an omitted field narrows nothing.
 type ExemptionSpec struct {
 	// Policies lists policies by id, as printed by `taffrail policies list`.
@@ -52,7 +52,7 @@ type ExemptionSpec struct {
 	// +listType=set
 	Names []string `json:"names,omitempty"`
 	// Containers lists containers by name, with asterisks as in names. If it is set, only findings about these
-	// containers are excused.
+	// containers are exempted.
 	// +optional
 	// +kubebuilder:validation:MaxItems=256
 	// +listType=set
@@ -78,9 +78,9 @@ const (
 	// ConditionNeeded is False if no existing object needs the Exemption.
 	ConditionNeeded = "Needed"
 
-	// ReasonLimited means that a Guardrail honours only a part of the Exemption, or nothing of it.
+	// ReasonLimited means that a Guardrail honors only a part of the Exemption, or none of it.
 	ReasonLimited = "Limited"
-	// ReasonInForce means that the Exemption excuses what it covers.
+	// ReasonInForce means that the Exemption exempts what it covers.
 	ReasonInForce = "InForce"
 	// ReasonExpired means that the Exemption has expired.
 	ReasonExpired = "Expired"
@@ -97,12 +97,12 @@ const (
 	ReasonNotCounted = "NotCounted"
 )
 
-// ExemptionStatus reports whether an Exemption is in force, and what it excuses.
+// ExemptionStatus reports whether an Exemption is in force, and what it exempts.
 type ExemptionStatus struct {
 	// ObservedGeneration is the metadata.generation that the conditions refer to.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-	// Excuses counts the findings in existing objects that the Exemption excuses.
+	// Excuses counts the findings in existing objects that the Exemption exempts.
 	// +optional
 	Excuses *Excuses `json:"excuses,omitempty"`
 	// +optional
@@ -111,7 +111,7 @@ type ExemptionStatus struct {
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }
 
-// Excuses counts what an Exemption excuses. Pods and other objects that a controller created from a template
+// Excuses counts what an Exemption exempts. Pods and other objects that a controller created from a template
 // are counted as that template.
 type Excuses struct {
 	// Findings is the number of findings that would be denied, warned about or recorded without the Exemption.
@@ -119,7 +119,7 @@ type Excuses struct {
 	// Objects is the number of objects with such findings.
 	Objects int64 `json:"objects"`
 	// NotCounted lists the kinds that could not be counted: they could not be listed, some object could not be
-	// decided, or the Exemption excuses an injection.
+	// decided, or the Exemption exempts an injection.
 	// +optional
 	// +listType=atomic
 	NotCounted []string `json:"notCounted,omitempty"`

@@ -10,7 +10,7 @@ import (
 type Mode string
 
 const (
-	// ModeEnforce denies requests, and patches injections.
+	// ModeEnforce denies requests, and applies injections.
 	ModeEnforce Mode = "enforce"
 	// ModeWarn returns admission warnings.
 	ModeWarn Mode = "warn"
@@ -39,11 +39,18 @@ const (
 // +kubebuilder:metadata:labels="app.kubernetes.io/part-of=taffrail"
 // +kubebuilder:resource:scope=Cluster
 // +kubebuilder:subresource:status
-// +kubebuilder:printcolumn:name="Mode",type=string,JSONPath=`.spec.mode`
+// +kubebuilder:printcolumn:name="Mode",type=string,JSONPath=`.status.mode`,description="The mode in effect, under the maximum mode of the server."
 // +kubebuilder:printcolumn:name="Active",type=string,JSONPath=`.status.conditions[?(@.type=="Active")].status`
-// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Active")].reason`
 // +kubebuilder:printcolumn:name="Reached",type=string,JSONPath=`.status.conditions[?(@.type=="Reached")].status`
+// +kubebuilder:printcolumn:name="Would-Deny",type=integer,JSONPath=`.status.wouldDeny.requests`,description="Admitted requests that would have been denied if the Guardrail and the server enforced."
+// +kubebuilder:printcolumn:name="Violating",type=integer,JSONPath=`.status.audit.violating`,description="Existing objects with findings that no Exemption exempts."
+// +kubebuilder:printcolumn:name="Audited",type=date,JSONPath=`.status.audit.completedAt`,description="How long ago all existing objects were decided."
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Spec-Mode",type=string,priority=1,JSONPath=`.spec.mode`
+// +kubebuilder:printcolumn:name="Max-Mode",type=string,priority=1,JSONPath=`.status.maxMode`
+// +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Active")].reason`
+// +kubebuilder:printcolumn:name="Objects",type=integer,priority=1,JSONPath=`.status.audit.objects`
+// +kubebuilder:printcolumn:name="Current",type=boolean,priority=1,JSONPath=`.status.audit.current`
 type Guardrail struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
@@ -57,7 +64,7 @@ type Guardrail struct {
 type GuardrailSpec struct {
 	// Mode applies to every policy in policies that does not set its own.
 	Mode Mode `json:"mode"`
-	// NamespaceSelector matches the labels of namespaces. The empty selector matches every namespace, and
+	// NamespaceSelector matches the labels of namespaces. An empty or omitted selector matches every namespace, and
 	// cluster-scoped objects.
 	// +optional
 	NamespaceSelector *metav1.LabelSelector `json:"namespaceSelector,omitempty"`
@@ -66,8 +73,8 @@ type GuardrailSpec struct {
 	// +kubebuilder:validation:MaxItems=1000
 	// +listType=set
 	ExcludeNamespaces []string `json:"excludeNamespaces,omitempty"`
-	// Existing determines whether an UPDATE may keep a violation of the stored object, and whether Pods with
-	// older templates are injected into. It defaults to tolerate.
+	// Existing determines whether an UPDATE may keep a violation of the stored object, and whether values are injected
+	// into Pods with older templates. It defaults to tolerate.
 	// +optional
 	// +kubebuilder:default=tolerate
 	Existing Existing `json:"existing,omitempty"`
@@ -97,15 +104,15 @@ type TrustedWriters struct {
 	Groups []string `json:"groups,omitempty"`
 }
 
-// ExemptionLimits limits what Exemptions excuse from a Guardrail. An Exemption that exceeds the limits is
+// ExemptionLimits limits what Exemptions exempt from a Guardrail. An Exemption that exceeds the limits is
 // rejected when it is applied, and has no effect beyond them if it already exists.
 type ExemptionLimits struct {
-	// MaxDuration is how long an Exemption is honoured after its creation, such as 2160h.
+	// MaxDuration is how long an Exemption is honored after its creation, such as 2160h.
 	// +optional
 	// +kubebuilder:validation:Pattern=`^([0-9]{1,6}(h|m|s))+$`
 	// +kubebuilder:validation:MaxLength=30
 	MaxDuration string `json:"maxDuration,omitempty"`
-	// Never lists policies of this Guardrail, by id, from which no Exemption excuses.
+	// Never lists policies of this Guardrail, by id, from which no Exemption exempts.
 	// +optional
 	// +kubebuilder:validation:MaxItems=1000
 	// +listType=set
@@ -117,16 +124,16 @@ type PolicyBinding struct {
 	// Name is the policy's id, as printed by `taffrail policies list`.
 	// +kubebuilder:validation:MinLength=1
 	Name string `json:"name"`
-	// Mode of this policy. It defaults to the Guardrail's mode.
+	// Mode is the mode of this policy. It defaults to the Guardrail's mode.
 	// +optional
 	Mode Mode `json:"mode,omitempty"`
 	// FailurePolicy determines what happens to an object that the policy fails to decide. It overrides the
 	// failurePolicy of a Policy; for a policy of the library it defaults to Fail.
 	// +optional
 	FailurePolicy PolicyFailure `json:"failurePolicy,omitempty"`
-	// Parameters of the policy, as described by its schema. All sets of parameters of one policy may have at
-	// most 16 KiB and there may be at most 8 different ones; a list may have at most 256 items and a string at
-	// most 1024 bytes.
+	// Parameters of the policy, as described by its schema. In one Guardrail, the sets of parameters of one policy may be
+	// at most 16 KiB together, and at most 8 of them may differ. A list may have at most 256 items, and a string at most
+	// 1024 bytes.
 	// +optional
 	// +kubebuilder:pruning:PreserveUnknownFields
 	// +kubebuilder:validation:Type=object
@@ -161,16 +168,23 @@ type GuardrailStatus struct {
 	// stricter mode in effect.
 	// +optional
 	MaxMode Mode `json:"maxMode,omitempty"`
+	// Mode is the mode of the Guardrail that is in effect, at most maxMode. A policy may be bound with a mode of its
+	// own.
+	// +optional
+	Mode Mode `json:"mode,omitempty"`
 	// WouldDeny counts admitted requests that would have been denied if the modes of the Guardrail and of the
 	// server (--max-mode) were enforce. Consult it before you change either. Policies that the Guardrail binds
-	// with a weaker mode of their own are not counted.
+	// with a less strict mode of their own are not counted.
 	// +optional
 	WouldDeny *WouldDeny `json:"wouldDeny,omitempty"`
 	// WouldFill counts, by workload, the Pods that injections would fill in if they were enforced, and those
 	// that enforced injections left unchanged.
 	// +optional
 	WouldFill *WouldFill `json:"wouldFill,omitempty"`
-	// Injection records where and since when injections are enforced. It is unset if there are none.
+	// Audit reports what is wrong with existing objects. It is unset while no audit runs.
+	// +optional
+	Audit *Audit `json:"audit,omitempty"`
+	// Injection records where injections are enforced, and since when they have been. It is unset if there are none.
 	// +optional
 	Injection *Injection `json:"injection,omitempty"`
 	// +optional
@@ -180,7 +194,7 @@ type GuardrailStatus struct {
 }
 
 // WouldDeny counts requests since the Guardrail's spec last changed. It does not count dry runs, trusted
-// writers, or findings that are excused or tolerated.
+// writers, or findings that are exempted or tolerated.
 type WouldDeny struct {
 	// Since is the time at which counting began.
 	Since metav1.Time `json:"since"`

@@ -5,8 +5,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Injection records since when a Guardrail's injections are enforced. With existing set to tolerate, a Pod is
-// injected into only if its template was written since then. All times are the API server's.
+// Injection records since when a Guardrail's injections have been enforced. If existing is tolerate, values
+// are injected only into Pods whose template was written after that. All times are the API server's.
 type Injection struct {
 	// Periods lists the times in which a policy was enforced with one set of parameters. A Pod gets the values
 	// of the period in which its template was written. When a policy is no longer enforced, its periods are
@@ -23,17 +23,17 @@ type Injection struct {
 	ExcludeNamespaces []string `json:"excludeNamespaces,omitempty"`
 	// SelectionSince is the time at which that selection was recorded.
 	SelectionSince metav1.Time `json:"selectionSince"`
-	// Everywhere is the time since which every namespace that is not listed is selected. It is unset if the
-	// selector is not empty.
+	// Everywhere is the time since which all namespaces that are not listed have been selected. It is unset if
+	// the selector is not empty.
 	// +optional
 	Everywhere *metav1.Time `json:"everywhere,omitempty"`
-	// Namespaces lists namespaces by the time since which they are selected: all selected namespaces if the
-	// selector is not empty, and otherwise those that used to be excluded.
+	// Namespaces lists namespaces by the time since which they have been selected: all selected namespaces if the
+	// selector is not empty, otherwise only those that were excluded before.
 	// +optional
 	// +listType=atomic
 	Namespaces []InjectionNamespaces `json:"namespaces,omitempty"`
-	// Unrecorded is the number of selected namespaces beyond the maximum that can be recorded. Pods of
-	// controllers are not injected into there.
+	// Unrecorded is the number of selected namespaces beyond the maximum that can be recorded. Nothing is injected
+	// into Pods of controllers in these namespaces.
 	// +optional
 	Unrecorded int32 `json:"unrecorded,omitempty"`
 }

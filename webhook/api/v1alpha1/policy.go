@@ -11,7 +11,7 @@ type PolicyFailure string
 
 const (
 	// PolicyFailureIgnore admits the object, with a warning if the policy is enforced, unless another policy
-	// denies it. Whoever may create objects can then bypass the policy with an object on which it fails.
+	// denies it. Anyone who may create objects can then bypass the policy with an object on which it fails.
 	PolicyFailureIgnore PolicyFailure = "Ignore"
 	// PolicyFailureFail treats the object as a violation of the policy. On UPDATE it is tolerated like any
 	// other violation if the policy also fails on the stored object.
@@ -47,8 +47,8 @@ type PolicySpec struct {
 	// +kubebuilder:validation:MaxLength=65536
 	Rego string `json:"rego"`
 	// FailurePolicy determines what happens to an object that the Policy fails to decide. It defaults to Fail,
-	// as in a ValidatingAdmissionPolicy. With Ignore, anyone can bypass the Policy with an object that is made
-	// to exhaust it. With Fail, a mistake in the Policy denies the new objects that trigger it, with a message
+	// as in a ValidatingAdmissionPolicy. With Ignore, anyone can bypass the Policy with an object that is built to
+	// exhaust its budget. With Fail, a mistake in the Policy denies the new objects that trigger it, with a message
 	// that names the Policy; an update that leaves the content of a stored object unchanged is not denied. A
 	// Guardrail may override it for its bindings.
 	// +optional

@@ -58,7 +58,7 @@ func TestCheck(t *testing.T) {
 			"      livenessProbe: {httpGet: {port: http}}\n      readinessProbe: {httpGet: {port: 80}}\n      env: null\nstatus: null\n", ""},
 		{"a null creationTimestamp", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, creationTimestamp: null}\n", ""},
 		{"null in the place of text", cm + "data: {a: null}\n", ""},
-		{"containers misspelt", pod + "    container:\n    - {name: a, image: b}\n",
+		{"containers misspelled", pod + "    container:\n    - {name: a, image: b}\n",
 			"warning: spec.container: is not a field that Kubernetes knows, so it has no effect: did you mean containers?\n" +
 				"error: spec.containers: is missing or empty: a Pod needs at least one container"},
 		{"no containers", pod + "    containers: []\n", "error: spec.containers: is missing or empty: a Pod needs at least one container"},
@@ -124,7 +124,7 @@ func TestPlaceholder(t *testing.T) {
 	}
 }
 
-func TestMisspelt(t *testing.T) {
+func TestMisspelled(t *testing.T) {
 	for written, want := range map[string]string{
 		"v1/Pod": "", "apps/v1/Deployment": "", "example.com/v1/Deployment": "", "argoproj.io/v1alpha1/Rollout": "", "policy/v1beta1/PodSecurityPolicy": "",
 		"resource.k8s.io/v1alpha2/ResourceClass": "", "networking.k8s.io/v1alpha1/ClusterCIDR": "", "scheduling.k8s.io/v9/Quux": "",

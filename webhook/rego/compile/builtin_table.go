@@ -62,20 +62,4 @@ func typeTest(kind int) implementation {
 	return func(_ *Machine, _ *builtinCall, a, _, _ any) any { return kindOf(a) == kind }
 }
 
-func typeName(_ *Machine, _ *builtinCall, a, _, _ any) any {
-	switch kindOf(a) {
-	case kindNull:
-		return "null"
-	case kindBool:
-		return "boolean"
-	case kindNumber:
-		return "number"
-	case kindString:
-		return "string"
-	case kindArray:
-		return "array"
-	case kindObject:
-		return "object"
-	}
-	return "set"
-}
+func typeName(_ *Machine, _ *builtinCall, a, _, _ any) any { return TypeName(a) }

@@ -62,6 +62,9 @@ var errNotAllowed = errors.New("is not allowed in policies")
 // TestCompliance holds the compiler to the cases that OPA's own implementations are held to, with what is computed when
 // a policy is compiled and without.
 func TestCompliance(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes minutes with the race detector, and is of one goroutine")
+	}
 	known := knownExceptions(t)
 	var machines Machines // a case must not see what another one has left in a machine
 	passed, notAllowed := 0, 0

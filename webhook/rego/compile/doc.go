@@ -65,6 +65,7 @@
 //	machine.go, budget.go                 evaluations and what they may use
 //	value.go, number.go, compare.go,      values
 //	table.go
+//	result.go                             reading what a rule has returned
 //	builtin*.go, pattern.go               built-in functions
 //
 // # Budgets

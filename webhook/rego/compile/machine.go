@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"sync"
-
-	"github.com/open-policy-agent/opa/v1/ast"
 )
 
 // Machines keeps machines for reuse. It is safe for concurrent use; the zero value is ready.
@@ -61,17 +59,6 @@ func (m *Machine) Evaluate(ctx context.Context, p *Program, rule string, input a
 		return nil, errors.New("the program has no rule " + rule)
 	}
 	return m.protect(func() any { return m.rule(fn, input, emptyObject) })
-}
-
-// ToAST converts a value that the last evaluation returned. It is counted as a part of that evaluation: a small value can
-// take very long to convert if it shares its parts.
-func (m *Machine) ToAST(value any) (converted ast.Value, err error) {
-	_, err = m.protect(func() any {
-		m.weigh(value)
-		converted = ToAST(value)
-		return nil
-	})
-	return converted, err
 }
 
 // Used returns what the last evaluation has used.

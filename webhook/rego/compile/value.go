@@ -18,7 +18,8 @@ import (
 //	Document                         objects whose members are computed when they are read
 //	*set                             sets
 //
-// []any and map[string]any are JSON as the request holds it, in which nil is null. They are only read: see canon.
+// []any and map[string]any are JSON as the request holds it, in which nil is null, and parts may be Unread. They are only
+// read: see canon.
 
 // Null is the value null.
 type Null struct{}
@@ -31,6 +32,9 @@ type Document interface {
 	Get(name string) any
 	Names() []string
 }
+
+// Unread is a part of JSON that is decoded when it is read.
+type Unread interface{ Value() any }
 
 // array is an array that a rule has made.
 type array struct {
@@ -109,8 +113,11 @@ func canon(v any) any {
 
 // foreign converts what encoding/json does not produce, such as an int.
 func foreign(v any) any {
-	if n, ok := v.(int); ok {
-		return int64(n)
+	switch v := v.(type) {
+	case int:
+		return int64(v)
+	case Unread:
+		return canon(v.Value())
 	}
 	converted, err := ast.InterfaceToValue(v)
 	if err != nil {
@@ -234,12 +241,6 @@ func NewObject(keys, values []any) any {
 		o.table.fill(unmetered(), keys)
 	}
 	return o
-}
-
-// IsEmpty reports whether a value is a set without elements.
-func IsEmpty(v any) bool {
-	s, ok := v.(*set)
-	return ok && len(s.elems) == 0
 }
 
 func unmetered() *meter { return &meter{budget: unlimited, pause: unlimited} }

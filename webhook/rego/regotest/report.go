@@ -285,7 +285,7 @@ func (g *Group) text(b *strings.Builder, coverage bool) {
 		fmt.Fprintf(b, "      %s: %s\n", decision.PrintablePath(u.File), rego.UsageText(rego.Usage(u.Used), rego.Budget(u.Budget)))
 	}
 	if g.NotCompiled != "" {
-		fmt.Fprintf(b, "      engine: topdown, as it cannot be compiled: %s\n", decision.Printable(g.NotCompiled))
+		fmt.Fprintf(b, "      engine: topdown, because it cannot be compiled: %s\n", decision.Printable(g.NotCompiled))
 	}
 	if !coverage {
 		return

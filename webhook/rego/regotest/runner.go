@@ -30,7 +30,7 @@ type FailureError struct {
 
 func (f *FailureError) Error() string { return f.Reason }
 
-// Program compiles the policy with the parameters of the case. To compile fast, pass a catalogue that holds
+// Program compiles the policy with the parameters of the case. To compile fast, pass a catalog that holds
 // only this policy: see rego.Catalog.Only.
 func (c *Case) Program(catalog *rego.Catalog, policy *rego.Policy) (*rego.Program, error) {
 	return c.program(catalog, policy, rego.DefaultBudget)

@@ -14,7 +14,7 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
-// suite is what is tested with one catalogue: a library, or users' policies.
+// suite is what is tested with one catalog: a library, or users' policies.
 type suite struct {
 	catalog *rego.Catalog
 	// tests holds sources by the module names that OPA uses.
@@ -45,7 +45,7 @@ func Run(ctx context.Context, library *rego.Catalog, paths []string, coverage bo
 	return report, nil
 }
 
-// suites divides what was found by catalogue, and reports what does not fit together.
+// suites divides what was found by catalog, and reports what does not fit together.
 func (f *found) suites(library *rego.Catalog, report *Report) []*suite {
 	var suites []*suite
 	left := maps.Clone(f.tests)

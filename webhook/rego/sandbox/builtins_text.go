@@ -12,7 +12,7 @@ import (
 )
 
 func tooLong(bytes int) string {
-	return fmt.Sprintf("a text of %d bytes, but only %d are allowed", bytes, maxText)
+	return fmt.Sprintf("a string of %d bytes, but only %d are allowed", bytes, maxText)
 }
 
 func tooMany(elements int) string {
@@ -217,7 +217,7 @@ func limitRegexReplace(operands []*ast.Term) string {
 	}
 	total, found := len(text), re.FindAllStringIndex(text, maxElements+1)
 	if len(found) > maxElements {
-		return fmt.Sprintf("a text with more than %d matches", maxElements)
+		return fmt.Sprintf("a string with more than %d matches", maxElements)
 	}
 	for _, match := range found {
 		total = plus(total, len(after)+groups*(match[1]-match[0]))
@@ -242,7 +242,7 @@ func limitParsed(operands []*ast.Term) string {
 		}
 	}
 	if values > 2*maxElements {
-		return fmt.Sprintf("a text of %d values or more, but only %d are allowed", values/2, maxElements)
+		return fmt.Sprintf("a string of %d values or more, but only %d are allowed", values/2, maxElements)
 	}
 	return ""
 }

@@ -38,6 +38,7 @@
 //	the budget of a Policy, for both engines
 //	  its default and its limits           config.TestBudgetsHaveADefaultAndLimits
 //	  steps                                rego.TestABudgetIsOfOnePolicyAndOneRequest, TestABudgetIsUsedUp
+//	  steps that no machine changes        rego.TestWhatDoesNotEndIsStoppedAtTheSameStep
 //	  bytes, where it is compiled          rego.TestWhatAUsersPolicyDoesIsItsOwnAffair "huge comprehension"
 //	one call of a built-in function, with OPA
 //	  maxText, maxElements, maxDigits,
@@ -52,6 +53,7 @@
 //	  perLiteral: large literals           TestWorkIsCharged "a large literal"
 //	  freeResults: colliding hashes        TestWorkIsCharged "many results"
 //	  `with`: copies of the input          TestWorkIsCharged "a large input replaced"
+//	  `with`: the input of others          rego.TestEngineTrap13WithIsOfOnePolicy, TestEngineTrap13IssuesOfOPA "6304 …"
 //	  sets and texts that are unified      TestWorkIsCharged "sets that are compared", "long texts that are unified"
 //	  shared parts are counted             TestMeasuringEnds, TestMeasuringIsCharged
 //	  compareEquals: the stack             TestUnificationIsOfSmallValues
