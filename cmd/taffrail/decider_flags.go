@@ -17,25 +17,34 @@ import (
 	"taffrail.dev/webhook/rego"
 )
 
+// configurationFlags select the configuration to decide by.
+type configurationFlags struct {
+	maxMode *choice
+	engine  *choice
+
+	sourceFlags
+	policyFlags
+}
+
+func (f *configurationFlags) add(command *cobra.Command) {
+	f.policyFlags.add(command)
+	f.sourceFlags.add(command)
+	f.maxMode = addMaxMode(command)
+	f.engine = addEngine(command)
+}
+
 // deciderFlags are the flags of all commands that decide manifests.
 type deciderFlags struct {
 	namespace string
-	maxMode   *choice
-	engine    *choice
 
-	sourceFlags
+	configurationFlags
 	inputFlags
-	policyFlags
 }
 
 func (f *deciderFlags) add(command *cobra.Command) {
 	f.inputFlags.add(command)
-	f.policyFlags.add(command)
-	f.sourceFlags.add(command)
-	flags := command.Flags()
-	flags.StringVarP(&f.namespace, "namespace", "n", "", `namespace of objects that do not name one (default "default", or with --live that of the context)`)
-	f.maxMode = addMaxMode(command)
-	f.engine = addEngine(command)
+	f.configurationFlags.add(command)
+	command.Flags().StringVarP(&f.namespace, "namespace", "n", "", `namespace of objects that do not name one (default "default", or with --live that of the context)`)
 }
 
 // addMaxMode adds the flag --max-mode, whose value decision.ParseMode parses.
@@ -77,6 +86,28 @@ func (f *deciderFlags) decider(ctx context.Context, command *cobra.Command) (*de
 	if reasons := validation.IsDNS1123Label(f.namespace); f.namespace != "" && len(reasons) > 0 {
 		return nil, &usageError{fmt.Errorf("--namespace %q: %s", f.namespace, strings.Join(reasons, "; "))}
 	}
+	c, err := f.configuration(ctx, command)
+	if err != nil {
+		return nil, err
+	}
+	namespace := f.namespace
+	if namespace == "" {
+		namespace = c.source.namespace
+	}
+	return &decider{
+		catalog: c.snapshot.Catalog(), snapshot: c.snapshot, namespace: namespace, source: c.source, options: pipeline.Options{MaxMode: c.maxMode},
+	}, nil
+}
+
+// configuration is a compiled configuration.
+type configuration struct {
+	source   *source
+	snapshot *config.Snapshot
+	maxMode  decision.Mode
+}
+
+// configuration compiles the configuration that the flags select.
+func (f *configurationFlags) configuration(ctx context.Context, command *cobra.Command) (*configuration, error) {
 	catalog, err := loadCatalog(f.engine)
 	if err != nil {
 		return nil, err
@@ -93,17 +124,11 @@ func (f *deciderFlags) decider(ctx context.Context, command *cobra.Command) (*de
 	if err != nil {
 		return nil, err
 	}
-	namespace := f.namespace
-	if namespace == "" {
-		namespace = from.namespace
-	}
-	return &decider{
-		catalog: snapshot.Catalog(), snapshot: snapshot, namespace: namespace, source: from, options: pipeline.Options{MaxMode: ceiling},
-	}, nil
+	return &configuration{from, snapshot, ceiling}, nil
 }
 
 // ceiling returns the maximum mode: that of the flag, or else that of the server.
-func (f *deciderFlags) ceiling(command *cobra.Command, from *source) (decision.Mode, error) {
+func (f *configurationFlags) ceiling(command *cobra.Command, from *source) (decision.Mode, error) {
 	if !command.Flags().Changed("max-mode") && from.maxMode != 0 {
 		return from.maxMode, nil
 	}
@@ -112,7 +137,7 @@ func (f *deciderFlags) ceiling(command *cobra.Command, from *source) (decision.M
 
 // snapshot compiles the configuration. Errors in what a cluster stores are notes: the valid parts
 // are in force there.
-func (f *deciderFlags) snapshot(ctx context.Context, catalog *rego.Catalog, from *source) (*config.Snapshot, error) {
+func (f *configurationFlags) snapshot(ctx context.Context, catalog *rego.Catalog, from *source) (*config.Snapshot, error) {
 	objects := from.objects
 	if err := f.choose(&objects, catalog); err != nil {
 		return nil, err

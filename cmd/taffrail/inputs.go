@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"regexp"
 	"slices"
@@ -50,14 +51,21 @@ func (f *inputFlags) paths(command *cobra.Command, args []string) ([]string, err
 	if len(paths) > 0 {
 		return paths, nil
 	}
-	// Waiting silently for input from a terminal would look like a hang, and a CI job without piped
-	// input reads from the null device.
-	if file, ok := command.InOrStdin().(*os.File); ok {
-		if info, err := file.Stat(); err != nil || info.Mode()&os.ModeCharDevice != 0 {
-			return nil, &usageError{fmt.Errorf("nothing to %s: name files or folders, or pipe in manifests", command.Name())}
-		}
+	if isInteractive(command.InOrStdin()) {
+		return nil, &usageError{fmt.Errorf("nothing to %s: name files or folders, or pipe in manifests", command.Name())}
 	}
 	return []string{manifest.Stdin}, nil
+}
+
+// isInteractive reports whether nothing is piped in. Waiting silently for input from a terminal would
+// look like a hang, and a CI job without piped input reads from the null device.
+func isInteractive(in io.Reader) bool {
+	file, ok := in.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := file.Stat()
+	return err != nil || info.Mode()&os.ModeCharDevice != 0
 }
 
 var (

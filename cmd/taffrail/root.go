@@ -79,7 +79,7 @@ Both return the same verdicts and messages.
 	}
 	root.SetFlagErrorFunc(suggestFlag)
 	root.AddCommand(newCheckCommand(), newFixCommand(), newPoliciesCommand(), newTestCommand(), newServeCommand(), newCRDsCommand(),
-		newSelfTestCommand(), newExportCommand(), newExplainCommand(), newAuditCommand(), newVersionCommand())
+		newSelfTestCommand(), newExportCommand(), newExplainCommand(), newAuditCommand(), newReplayCommand(), newVersionCommand())
 	return root
 }
 

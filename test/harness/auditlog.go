@@ -89,6 +89,9 @@ func (h *Harness) Audited(ctx context.Context, what string, matches func(*AuditE
 // AuditEvents returns the requests that have appeared in the audit log so far.
 func (h *Harness) AuditEvents() ([]AuditEvent, error) { return h.audit.all() }
 
+// AuditLog returns the name of the audit log's file.
+func (h *Harness) AuditLog() string { return h.audit.file }
+
 // AuditedAnswer returns the audit log's entry of one write.
 func (h *Harness) AuditedAnswer(ctx context.Context, a *Answer) (*AuditEvent, error) {
 	return h.Audited(ctx, "request "+a.AuditID, func(e *AuditEvent) bool { return e.AuditID == a.AuditID })

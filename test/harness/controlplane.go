@@ -54,7 +54,9 @@ func (h *Harness) startAPIServer() error {
 		Set("admission-control-config-file", admission).
 		Set("audit-policy-file", policy).
 		Set("audit-log-path", h.audit.file).
-		Set("audit-log-mode", "blocking")
+		Set("audit-log-mode", "blocking").
+		// In megabytes. The log is read as one file, so it must not be rotated.
+		Set("audit-log-maxsize", "4096")
 	if _, err := h.environment.Start(); err != nil {
 		return fmt.Errorf("starting the API server: %w\n%s", err, tail(serverLog.Name(), 30))
 	}

@@ -85,8 +85,11 @@ var table = []struct {
 	// Of client-go, only the types of the built-in kinds.
 	{"webhook/manifest", row{[]string{"webhook/config", "webhook/decision", "webhook/request", "webhook/yamldoc"}, []string{"sigs.k8s.io/controller-runtime"}, nil}},
 	{"webhook/live", row{[]string{"webhook/api/v1alpha1", "webhook/config", "webhook/decision", "webhook/manifest"}, nil, nil}},
+	{"webhook/replay", row{
+		[]string{"webhook/api/v1alpha1", "webhook/config", "webhook/decision", "webhook/pipeline", "webhook/rego", "webhook/request"}, cluster, []string{"net/http"},
+	}},
 	{"webhook/report", row{
-		[]string{"webhook/api/v1alpha1", "webhook/decision", "webhook/manifest", "webhook/rego", "webhook/yamldoc"}, nil, []string{"net/http"},
+		[]string{"webhook/api/v1alpha1", "webhook/decision", "webhook/manifest", "webhook/rego", "webhook/replay", "webhook/yamldoc"}, nil, []string{"net/http"},
 	}},
 	{"webhook/admission", row{[]string{"webhook/config", "webhook/decision", "webhook/pipeline", "webhook/request"}, cluster, []string{"github.com/prometheus/client_golang/prometheus"}}},
 	{"webhook/audit", row{[]string{"webhook/config", "webhook/decision", "webhook/pipeline", "webhook/rego", "webhook/report", "webhook/request"}, nil, nil}},
@@ -103,7 +106,7 @@ var table = []struct {
 	{"cmd/taffrail", row{
 		[]string{
 			"charts", "policies", "webhook/admission", "webhook/api/v1alpha1", "webhook/audit", "webhook/certs", "webhook/config", "webhook/decision", "webhook/live", "webhook/manifest", "webhook/pipeline",
-			"webhook/rego", "webhook/rego/regotest", "webhook/report", "webhook/request", "webhook/server", "webhook/yamldoc",
+			"webhook/rego", "webhook/rego/regotest", "webhook/replay", "webhook/report", "webhook/request", "webhook/server", "webhook/yamldoc",
 		}, nil, nil,
 	}},
 }

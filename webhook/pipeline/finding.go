@@ -52,6 +52,9 @@ func failureFinding(binding config.AppliedBinding, mode decision.Mode, err error
 	return f
 }
 
+// UnreadKey is the key of a finding that a policy was not evaluated, because its facts could not be read.
+const UnreadKey = "facts"
+
 // unreadFinding returns the finding for an object that a policy cannot decide without facts that
 // could not be read.
 func unreadFinding(binding config.AppliedBinding, r *decision.Request, fact decision.Fact) decision.Finding {
@@ -60,7 +63,7 @@ func unreadFinding(binding config.AppliedBinding, r *decision.Request, fact deci
 		Guardrails:  []string{binding.Guardrail.Name},
 		Mode:        binding.EffectiveMode(r, ""),
 		Severity:    binding.Policy.Severity,
-		Key:         "facts",
+		Key:         UnreadKey,
 		Message:     fmt.Sprintf("this policy cannot decide the object, because the %s could not be read", fact),
 		Remediation: "Repeat this with permission to read them, or with an export that contains them.",
 		Unknown:     r.Facts.Unread[fact],

@@ -45,6 +45,11 @@ func Review(body []byte, origin decision.Origin) (*decision.Request, error) {
 	case r.Object == nil:
 		return nil, &MalformedError{Reason: "request.object is missing"}
 	}
+	return r, settle(r)
+}
+
+// settle sets what follows from the objects of a request that the API server has sent or recorded.
+func settle(r *decision.Request) error {
 	r.Original = r.Object
 	r.GenerateName = strings.Clone(stringAt(r.Object, "metadata", "generateName"))
 	if r.Name == "" {
@@ -56,7 +61,7 @@ func Review(body []byte, origin decision.Origin) (*decision.Request, error) {
 		r.Namespace.Name = ""
 	}
 	addLastApplied(r)
-	return r, complete(r)
+	return complete(r)
 }
 
 // Old returns the request that would have created the stored object of an UPDATE in its current form, so that

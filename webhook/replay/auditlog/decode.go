@@ -1,0 +1,174 @@
+package auditlog
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// document has the members of a JSON object that an audit log may consist of, as texts.
+type document struct {
+	// Of an event.
+	level, auditID, stage, requestURI, verb, user, impersonated, userAgent, objectRef, status []byte
+	requestObject, responseObject, received, completed, annotations                           []byte
+	// Of an envelope: message and timestamp of CloudWatch, properties and time of AKS, log of a container runtime, and
+	// protoPayload of GKE.
+	message, timestamp, properties, azureTime, log, protoPayload []byte
+	// cut is true if the text ends early.
+	cut bool
+}
+
+// readDocument reads the object that a text begins with, and returns its length.
+func readDocument(text []byte) (d document, length int, err error) {
+	length, err = Members(text, func(name string, value []byte) bool {
+		if field := d.field(name); field != nil {
+			*field = value
+		}
+		return true
+	})
+	if errors.Is(err, errCut) {
+		d.cut, err = true, nil
+	}
+	return d, length, err
+}
+
+func (d *document) field(name string) *[]byte {
+	switch name {
+	case "level":
+		return &d.level
+	case "auditID":
+		return &d.auditID
+	case "stage":
+		return &d.stage
+	case "requestURI":
+		return &d.requestURI
+	case "verb":
+		return &d.verb
+	case "user":
+		return &d.user
+	case "impersonatedUser":
+		return &d.impersonated
+	case "userAgent":
+		return &d.userAgent
+	case "objectRef":
+		return &d.objectRef
+	case "responseStatus":
+		return &d.status
+	case "requestObject":
+		return &d.requestObject
+	case "responseObject":
+		return &d.responseObject
+	case "requestReceivedTimestamp":
+		return &d.received
+	case "stageTimestamp":
+		return &d.completed
+	case "annotations":
+		return &d.annotations
+	case "message":
+		return &d.message
+	case "timestamp":
+		return &d.timestamp
+	case "time":
+		return &d.azureTime
+	case "properties":
+		return &d.properties
+	case "log":
+		return &d.log
+	case "protoPayload":
+		return &d.protoPayload
+	}
+	return nil
+}
+
+func (d *document) isEvent() bool { return d.verb != nil && d.stage != nil }
+
+// is reports whether a text is the JSON string of a word without escapes.
+func is(text []byte, word string) bool {
+	return len(text) == len(word)+2 && string(text[1:len(text)-1]) == word
+}
+
+// isWrite reports whether the event is a completed write of an object.
+func (d *document) isWrite() bool {
+	if !is(d.stage, "ResponseComplete") {
+		return false
+	}
+	for _, verb := range [...]string{"create", "update", "patch", "delete", "deletecollection"} {
+		if is(d.verb, verb) {
+			return true
+		}
+	}
+	return false
+}
+
+// time returns when the response was complete, or else when the request was received. It is zero if that was cut
+// off.
+func (d *document) time() time.Time {
+	for _, text := range [][]byte{d.completed, d.received} {
+		if at, ok := parseTime(text); ok {
+			return at
+		}
+	}
+	return time.Time{}
+}
+
+func parseTime(text []byte) (time.Time, bool) {
+	if len(text) < 2 || text[0] != '"' {
+		return time.Time{}, false
+	}
+	at, err := time.Parse(time.RFC3339Nano, string(text[1:len(text)-1]))
+	return at, err == nil
+}
+
+// event returns the event, or an error if a field has the wrong type. It copies everything that it needs.
+func (d *document) event() (*Event, error) {
+	e := &Event{Truncated: d.cut}
+	var user, impersonated User
+	for _, field := range []struct {
+		name string
+		text []byte
+		into any
+	}{
+		{"level", d.level, &e.Level}, {"auditID", d.auditID, &e.AuditID}, {"requestURI", d.requestURI, &e.RequestURI}, {"verb", d.verb, &e.Verb},
+		{"user", d.user, &user}, {"impersonatedUser", d.impersonated, &impersonated}, {"userAgent", d.userAgent, &e.UserAgent},
+		{"objectRef", d.objectRef, &e.Object}, {"responseStatus", d.status, &e.Status}, {"annotations", d.annotations, &e.Annotations},
+	} {
+		if field.text == nil {
+			continue
+		}
+		if err := json.Unmarshal(field.text, field.into); err != nil {
+			return nil, fmt.Errorf("%s has the wrong type", field.name) // the JSON error would quote the value
+		}
+	}
+	e.User = user
+	if impersonated.Username != "" {
+		e.User, e.Impersonator = impersonated, user.Username
+	}
+	var ok bool
+	for _, at := range []struct {
+		name string
+		text []byte
+		into *time.Time
+	}{{"requestReceivedTimestamp", d.received, &e.Received}, {"stageTimestamp", d.completed, &e.Completed}} {
+		if at.text == nil {
+			continue
+		}
+		if *at.into, ok = parseTime(at.text); !ok {
+			return nil, fmt.Errorf("%s is not a time", at.name)
+		}
+	}
+	if e.Annotations["audit.k8s.io/truncated"] == "true" {
+		e.Truncated = true
+	}
+	e.RequestObject, e.ResponseObject = object(d.requestObject), object(d.responseObject)
+	return e, nil
+}
+
+// object returns a copy of the text of an object, or nil if it is something else.
+func object(text []byte) []byte {
+	if len(text) == 0 || text[0] != '{' && text[0] != '[' {
+		return nil
+	}
+	return bytes.Clone(text)
+}
