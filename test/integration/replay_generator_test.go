@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -309,8 +310,8 @@ func (g *generator) patchImage(user *harness.User, object *unstructured.Unstruct
 		first, _ := containers[0].(map[string]any)
 		nested := map[string]any{"containers": []any{map[string]any{"name": first["name"], "image": image}}}
 		value := map[string]any{"spec": nested}
-		for i := len(path) - 1; i >= 0; i-- {
-			value = map[string]any{path[i]: value}
+		for _, name := range slices.Backward(path) {
+			value = map[string]any{name: value}
 		}
 		strategic, err := json.Marshal(value)
 		must(g.t, err)

@@ -31,11 +31,11 @@ type facts struct {
 type namespace struct {
 	// born is true if the log has its creation, and so everything in it.
 	born bool
-	// labelled is true if labels are known.
-	labelled bool
-	labels   map[string]string
-	created  time.Time
-	objects  map[decision.Fact]map[string]metav1.Object
+	// labeled is true if labels are known.
+	labeled bool
+	labels  map[string]string
+	created time.Time
+	objects map[decision.Fact]map[string]metav1.Object
 	// deleted has the names of deleted objects, and unread the facts of which there are writes without the object.
 	deleted map[decision.Fact]map[string]bool
 	unread  map[decision.Fact]bool
@@ -66,7 +66,7 @@ func (f *facts) Namespace(ctx context.Context, name string) (decision.Namespace,
 	if name == "" {
 		return decision.Namespace{Known: true}, nil
 	}
-	if n := f.namespaces[name]; n != nil && n.labelled {
+	if n := f.namespaces[name]; n != nil && n.labeled {
 		return decision.Namespace{Name: name, Labels: n.labels, Known: true, Created: n.created}, nil
 	}
 	if f.base == nil {
@@ -249,10 +249,10 @@ func (f *facts) putNamespace(name string, text []byte) {
 	var object metav1.PartialObjectMetadata
 	if text == nil || json.Unmarshal(text, &object) != nil {
 		// The labels that were known may have changed.
-		n.labelled = false
+		n.labeled = false
 		return
 	}
-	n.labelled, n.labels, n.created = true, object.Labels, object.CreationTimestamp.Time
+	n.labeled, n.labels, n.created = true, object.Labels, object.CreationTimestamp.Time
 }
 
 // bear records that the log has the creation of a namespace.

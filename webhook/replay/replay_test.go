@@ -282,9 +282,9 @@ func TestStatus(t *testing.T) {
 	status := func(e *auditlog.Event) { e.Object.Subresource = "status" }
 	wantStatus(t, "of an unknown object", l.write("update", "apps/deployments", "web", deployment(good), status), replay.StatusUnknown, "labels or annotations")
 	wantStatus(t, "unchanged", l.write("update", "apps/deployments", "web", deployment(good), status), replay.StatusNotSent, "")
-	labelled := deployment(good)
-	labelled["metadata"].(map[string]any)["labels"] = map[string]any{"a": "b"}
-	want(t, "changed", l.write("update", "apps/deployments", "web", labelled, status), decision.VerdictAllow)
+	labeled := deployment(good)
+	labeled["metadata"].(map[string]any)["labels"] = map[string]any{"a": "b"}
+	want(t, "changed", l.write("update", "apps/deployments", "web", labeled, status), decision.VerdictAllow)
 	wantStatus(t, "by a controller", l.write("update", "apps/deployments", "web", deployment(good), status, func(e *auditlog.Event) {
 		e.User.Username = "system:serviceaccount:kube-system:deployment-controller"
 	}), replay.StatusNotSent, "")

@@ -11,7 +11,7 @@ import (
 var ErrNotObject = errors.New("not a JSON object")
 
 // Recorded returns a request that an audit log has recorded. identity has everything but the objects, which are JSON
-// texts that must not be modified afterwards; old is empty if there is none. Errors are ErrNotObject, a *LimitError or
+// texts that must not be modified afterward; old is empty if there is none. Errors are ErrNotObject, a *LimitError or
 // a *FieldError.
 func Recorded(identity decision.Request, object, old []byte) (*decision.Request, error) {
 	r := &identity

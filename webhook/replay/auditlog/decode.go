@@ -20,9 +20,9 @@ type document struct {
 	cut bool
 }
 
-// readDocument reads the object that a text begins with, and returns its length.
-func readDocument(text []byte) (d document, length int, err error) {
-	length, err = Members(text, func(name string, value []byte) bool {
+// readDocument reads the object that a text begins with.
+func readDocument(text []byte) (d document, err error) {
+	_, err = Members(text, func(name string, value []byte) bool {
 		if field := d.field(name); field != nil {
 			*field = value
 		}
@@ -31,7 +31,7 @@ func readDocument(text []byte) (d document, length int, err error) {
 	if errors.Is(err, errCut) {
 		d.cut, err = true, nil
 	}
-	return d, length, err
+	return d, err
 }
 
 func (d *document) field(name string) *[]byte {

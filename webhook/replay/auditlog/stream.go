@@ -130,7 +130,7 @@ func (s *stream) message(at Position, text []byte, logged time.Time) {
 
 // object reads a complete object: an event, or an envelope of one.
 func (s *stream) object(at Position, text []byte, logged time.Time) {
-	d, _, err := readDocument(text)
+	d, err := readDocument(text)
 	if err != nil {
 		s.stats.problem(at, err.Error())
 		return
@@ -146,7 +146,7 @@ func (s *stream) object(at Position, text []byte, logged time.Time) {
 		s.quoted(at, d.log, logged)
 	case len(d.properties) > 0 && d.properties[0] == '{':
 		// Of AKS. The log in it is cut at 16 KiB.
-		inner, _, err := readDocument(d.properties)
+		inner, err := readDocument(d.properties)
 		if err != nil || len(inner.log) == 0 || inner.log[0] != '"' {
 			s.stats.Other++
 			return
@@ -180,7 +180,7 @@ func cloudWatchTime(text []byte) time.Time {
 
 // broken salvages what a cut event has before its objects.
 func (s *stream) broken(at Position, text []byte, logged time.Time, why error) {
-	d, _, err := readDocument(text)
+	d, err := readDocument(text)
 	if err == nil && d.isEvent() && (d.objectRef != nil || !d.isWrite()) {
 		d.cut, d.requestObject, d.responseObject = true, nil, nil
 		s.event(at, &d, logged)
