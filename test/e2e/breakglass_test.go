@@ -26,7 +26,7 @@ func TestBreakGlass(t *testing.T) {
 	letIn := func(t *testing.T) { t.Helper(); agreed(t, "violating Pods to be let in", letsIn) }
 	comeBack := func(t *testing.T) {
 		t.Helper()
-		page.follow(t, "One command restores the ceiling and the webhooks")
+		page.follow(t, "One command restores the maximum mode and the webhooks")
 		settled(t)
 		enforced(t, shop)
 	}
@@ -63,13 +63,13 @@ func TestBreakGlass(t *testing.T) {
 		letIn(t)
 		comeBack(t)
 	})
-	t.Run("Open it", func(t *testing.T) {
+	t.Run("Fail open", func(t *testing.T) {
 		down(t)
 		// What users read, according to the page.
 		out := exits(t, 1, world.alice, nil, "run web --image=registry.example/app:1.0.0 --dry-run=server --namespace="+shop)
 		must(t, counts(out, page.between("Users see `", "`")))
 		page.follow(t, "**Look**")
-		page.follow(t, "**Open it.**")
+		page.follow(t, "**Fail open.**")
 		letIn(t)
 		// Labels of namespaces can be changed again, too.
 		kubectl(t, world.admin, "label namespace "+shop+" open=yes")
