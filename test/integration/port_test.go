@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -83,7 +84,8 @@ func silences(t *testing.T, server *harness.Server, namespaces broken, attack *h
 	}
 }
 
-// The API server calls from few addresses, with hundreds of concurrent requests.
+// The API server calls from few addresses, with hundreds of concurrent requests. It repeats a request that is shed, so
+// all of them are decided, and on a machine that reads them promptly few have to be repeated.
 func TestHundredsAtOnceFromTwoAddresses(t *testing.T) {
 	t.Parallel()
 	server := newServer(t, harness.ServerOptions{Name: "hundreds", MaxInFlightBytes: chartBytes})
@@ -99,13 +101,20 @@ func TestHundredsAtOnceFromTwoAddresses(t *testing.T) {
 	review := reviewOf(t, namespace, 10<<10)
 	begin := make(chan struct{})
 	var callers sync.WaitGroup
+	var repeated atomic.Int64
 	for _, from := range []string{"127.0.0.1", "127.0.0.2"} {
 		for range each {
 			callers.Go(func() {
 				caller := callerFrom(from)
 				defer caller.CloseIdleConnections()
 				<-begin
-				if status, answer := send(t, caller, server.Address(), review); status != http.StatusOK || !strings.Contains(answer, `"allowed":true`) {
+				status, answer := send(t, caller, server.Address(), review)
+				if status == http.StatusTooManyRequests {
+					repeated.Add(1)
+					time.Sleep(time.Second) // as Retry-After says
+					status, answer = send(t, caller, server.Address(), review)
+				}
+				if status != http.StatusOK || !strings.Contains(answer, `"allowed":true`) {
 					t.Errorf("from %s: HTTP %d %s", from, status, answer)
 				}
 			})
@@ -113,6 +122,9 @@ func TestHundredsAtOnceFromTwoAddresses(t *testing.T) {
 	}
 	close(begin)
 	callers.Wait()
+	if n := repeated.Load(); n > each/10 {
+		t.Errorf("%d of %d requests were shed", n, 2*each)
+	}
 }
 
 // The largest request of the API server is decided, even while others occupy memory with large bodies.
