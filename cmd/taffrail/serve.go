@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 	"k8s.io/klog/v2"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
@@ -143,22 +145,31 @@ func (o *serveOptions) run(command *cobra.Command) error {
 	if o.Log, err = newLogger(command.ErrOrStderr(), o.logLevel.value, o.logFormat.value); err != nil {
 		return &usageError{err}
 	}
-	// Libraries log through global loggers, of which a process has only one.
-	ctrllog.SetLogger(o.Log)
-	klog.SetLogger(o.Log.WithName("client-go"))
-
-	ctx, stop := signal.NotifyContext(command.Context(), os.Interrupt, syscall.SIGTERM)
+	logThrough(o.Log)
+	ctx, stop := untilSignal(command.Context())
 	defer stop()
-	go func() {
-		<-ctx.Done()
-		stop() // The next signal ends the process.
-	}()
 	start := time.Now()
 	if err := server.Run(ctx, o.Options); err != nil {
 		return err
 	}
 	o.Log.Info("Stopped", "after", time.Since(start).Round(time.Second).String())
 	return nil
+}
+
+// logThrough makes libraries use the logger. They log through global loggers, of which a process has only one.
+func logThrough(log logr.Logger) {
+	ctrllog.SetLogger(log)
+	klog.SetLogger(log.WithName("client-go"))
+}
+
+// untilSignal returns a context that the first signal to stop ends. The second one ends the process.
+func untilSignal(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-ctx.Done()
+		stop()
+	}()
+	return ctx, stop
 }
 
 func podNamespace() string {

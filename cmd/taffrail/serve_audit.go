@@ -2,13 +2,8 @@ package main
 
 import (
 	"errors"
-	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
-	"k8s.io/klog/v2"
-	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"taffrail.dev/policies"
 	"taffrail.dev/webhook/decision"
@@ -85,15 +80,8 @@ func (o *serveAuditOptions) run(command *cobra.Command) error {
 	if o.Log, err = newLogger(command.ErrOrStderr(), o.logLevel.value, o.logFormat.value); err != nil {
 		return &usageError{err}
 	}
-	// Libraries log through global loggers, of which a process has only one.
-	ctrllog.SetLogger(o.Log)
-	klog.SetLogger(o.Log.WithName("client-go"))
-
-	ctx, stop := signal.NotifyContext(command.Context(), os.Interrupt, syscall.SIGTERM)
+	logThrough(o.Log)
+	ctx, stop := untilSignal(command.Context())
 	defer stop()
-	go func() {
-		<-ctx.Done()
-		stop() // The next signal ends the process.
-	}()
 	return server.RunAudit(ctx, o.AuditOptions)
 }
