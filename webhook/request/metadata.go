@@ -1,6 +1,7 @@
 package request
 
 import (
+	"encoding/binary"
 	"errors"
 	"hash/maphash"
 	"strings"
@@ -90,14 +91,16 @@ func (r *metadataReader) digest(name string) error {
 	return err
 }
 
-// add adds a member to the hash whose value begins at from. The zero bytes, which no JSON text has,
-// keep members apart.
+// add adds a member to the hash whose value begins at from. The lengths keep names and values apart: a name may have any
+// character once it is decoded.
 func (r *metadataReader) add(name string, from int) {
+	var lengths [16]byte
+	binary.LittleEndian.PutUint64(lengths[:8], uint64(len(name)))
+	binary.LittleEndian.PutUint64(lengths[8:], uint64(r.at-from)) // not negative
 	// A maphash.Hash never returns an error.
+	_, _ = r.hash.Write(lengths[:])
 	_, _ = r.hash.WriteString(name)
-	_ = r.hash.WriteByte(0)
 	_, _ = r.hash.WriteString(r.text[from:r.at])
-	_ = r.hash.WriteByte(0)
 }
 
 func (r *metadataReader) readText() (string, error) {

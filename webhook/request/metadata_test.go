@@ -70,6 +70,10 @@ func TestDigest(t *testing.T) {
 			t.Errorf("%s: same digest: %t", name, same)
 		}
 	}
+	// A name may have any character once it is decoded.
+	if digest(`{"x":1,"y":2}`) == digest(`{"x\u00001\u0000y":2}`) {
+		t.Error("two members and one have the same digest")
+	}
 	other, err := request.ReadMetadata([]byte(storedPod), maphash.MakeSeed())
 	if err != nil || other.Digest == base {
 		t.Errorf("two seeds give the digest %d, %v", base, err)
