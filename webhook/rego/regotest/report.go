@@ -34,6 +34,8 @@ type Group struct {
 	Coverage []FileCoverage `json:"coverage,omitempty"`
 	// Kinds has notes about the kinds that METADATA names or omits.
 	Kinds []string `json:"kinds,omitempty"`
+	// Facts has notes about the facts that METADATA omits.
+	Facts []string `json:"facts,omitempty"`
 	// Deprecations lists what the next version of Taffrail rejects.
 	Deprecations []string `json:"deprecations,omitempty"`
 	// Usage has the work of a user's policy for each file of cases.
@@ -277,6 +279,9 @@ func (g *Group) text(b *strings.Builder, coverage bool) {
 	}
 	for _, note := range g.Kinds {
 		fmt.Fprintf(b, "      kinds: %s\n", decision.Printable(note))
+	}
+	for _, note := range g.Facts {
+		fmt.Fprintf(b, "      facts: %s\n", decision.Printable(note))
 	}
 	for _, deprecation := range g.Deprecations {
 		fmt.Fprintf(b, "      deprecated: %s\n", decision.Printable(deprecation))
