@@ -22,6 +22,10 @@ const (
 	lightBytes = 4 << 20
 )
 
+// lightLibrary is the same for a policy of the library, which has turns of its own. Only objects that are about as large
+// as the API server takes need more.
+var lightLibrary = compile.Budget{Steps: 1_000_000, Bytes: 32 << 20}
+
 // compiledRun evaluates compiled policies for one request. Each is evaluated alone, its deny and its inject rules
 // apart: nothing that it does, or that it costs, depends on which others are bound.
 type compiledRun struct {
@@ -131,12 +135,12 @@ func (run *compiledRun) evaluate(ctx context.Context, s *instance, c *compiledPo
 
 // elements returns those of a rule, nil if there are none.
 func (run *compiledRun) elements(ctx context.Context, s *instance, c *compiledPolicy, rule string) (compiledElements, error) {
-	budget := libraryBudget
+	budget, light, turns := libraryBudget, lightLibrary, run.program.libraryTurns
 	if s.policy.User {
-		budget = s.budget
-		leave := run.takeTurn(ctx)
-		defer leave()
+		budget, light, turns = s.budget, compile.Budget{Steps: lightSteps, Bytes: lightBytes}, run.program.turns
 	}
+	leave := run.takeTurn(ctx, light, turns)
+	defer leave()
 	found, err := run.read(ctx, c, rule, budget)
 	used := run.machine.Used()
 	if s.policy.User {
@@ -162,9 +166,9 @@ func (run *compiledRun) read(ctx context.Context, c *compiledPolicy, rule string
 
 // takeTurn makes an evaluation wait for a turn once it turns out to be expensive, which limits how many of these run
 // at once, and so the memory that they hold. leave gives the turn back.
-func (run *compiledRun) takeTurn(ctx context.Context) (leave func()) {
+func (run *compiledRun) takeTurn(ctx context.Context, light compile.Budget, turns sandbox.Turns) (leave func()) {
 	turn := func() {}
-	run.machine.OnceHeavy(compile.Budget{Steps: lightSteps, Bytes: lightBytes}, func() { turn = run.program.turns.Wait(ctx) })
+	run.machine.OnceHeavy(light, func() { turn = turns.Wait(ctx) })
 	return func() {
 		run.machine.OnceHeavy(compile.Budget{}, nil)
 		turn()
