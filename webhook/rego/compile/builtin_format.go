@@ -216,6 +216,8 @@ func (m *Machine) templatePart(part any) (string, bool) {
 		default:
 			return "", false
 		}
+	} else if length(part) >= 0 {
+		return "", false // OPA takes a collection in a set only
 	}
 	switch v := part.(type) {
 	case string:
