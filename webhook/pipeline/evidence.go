@@ -2,21 +2,12 @@ package pipeline
 
 import (
 	"cmp"
-	"crypto/sha256"
 	"fmt"
 	"slices"
 
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
 )
-
-// identity identifies a violation across edits of an object and across Guardrails.
-type identity struct {
-	Policy    string
-	Container string
-	Key       string
-	Digest    [sha256.Size]byte
-}
 
 // evidence is everything that the decision about a request is derived from.
 type evidence struct {
