@@ -188,7 +188,7 @@ func (d *Decider) decideOnce(ctx context.Context, original *decision.Request, wi
 	result := e.decision(candidates, gapFindings(r, bindings, plan.Gaps))
 	result.Fills = plan.Fills
 	if patches(r) {
-		result.Patch = patchFor(r, plan.Fills)
+		result.Patch = patchFor(r, plan.Enforced)
 	}
 	return result, &basis{request: r, bindings: bindings, wanted: wanted, injects: injects(plan)}, nil
 }
