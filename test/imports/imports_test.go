@@ -76,7 +76,10 @@ var table = []struct {
 		[]string{"webhook/api/v1alpha1", "webhook/decision", "webhook/rego", "webhook/request", "webhook/yamldoc"}, cluster, []string{"net/http"},
 	}},
 	{"webhook/pipeline", row{
-		[]string{"webhook/api/v1alpha1", "webhook/config", "webhook/decision", "webhook/rego", "webhook/request", "webhook/resources"}, cluster, []string{"net/http"},
+		[]string{"webhook/config", "webhook/decision", "webhook/rego", "webhook/request", "webhook/resources"}, cluster, []string{"net/http"},
+	}},
+	{"webhook/configcheck", row{
+		[]string{"webhook/api/v1alpha1", "webhook/config", "webhook/decision", "webhook/pipeline", "webhook/rego", "webhook/request"}, cluster, []string{"net/http"},
 	}},
 	{"webhook/rego/regotest", row{
 		[]string{"webhook/api/v1alpha1", "webhook/config", "webhook/decision", "webhook/pipeline", "webhook/rego", "webhook/request", "webhook/yamldoc"},
@@ -91,12 +94,12 @@ var table = []struct {
 	{"webhook/report", row{
 		[]string{"webhook/api/v1alpha1", "webhook/decision", "webhook/manifest", "webhook/rego", "webhook/replay", "webhook/yamldoc"}, nil, []string{"net/http"},
 	}},
-	{"webhook/admission", row{[]string{"webhook/config", "webhook/decision", "webhook/pipeline", "webhook/request"}, cluster, []string{"github.com/prometheus/client_golang/prometheus"}}},
+	{"webhook/admission", row{[]string{"webhook/config", "webhook/configcheck", "webhook/decision", "webhook/pipeline", "webhook/request"}, cluster, []string{"github.com/prometheus/client_golang/prometheus"}}},
 	{"webhook/audit", row{[]string{"webhook/config", "webhook/decision", "webhook/pipeline", "webhook/rego", "webhook/report", "webhook/request"}, nil, nil}},
 	{"webhook/metrics", row{[]string{"webhook/admission", "webhook/decision"}, cluster, nil}},
 	{"webhook/controller", row{
 		[]string{
-			"webhook/admission", "webhook/api/v1alpha1", "webhook/audit", "webhook/config", "webhook/decision", "webhook/facts", "webhook/metrics",
+			"webhook/admission", "webhook/api/v1alpha1", "webhook/audit", "webhook/config", "webhook/configcheck", "webhook/decision", "webhook/facts", "webhook/metrics",
 			"webhook/pipeline", "webhook/reach", "webhook/rego", "webhook/report", "webhook/request",
 		}, nil, nil,
 	}},
