@@ -82,7 +82,7 @@
 // # Where to find what
 //
 //	plan.go, statement.go, locals.go      OPA's plan, what its statements do with locals, and their numbers
-//	program.go, function.go, facts.go     programs and functions, and what is known of a function before it is compiled
+//	program.go, function.go, analysis.go  programs and functions, and what is known of a function before it is compiled
 //	assign.go, block.go, call.go,         the statements, each next to its description in package ir
 //	collection.go, literal.go, lookup.go,
 //	scan.go, test.go
