@@ -32,7 +32,7 @@ func newFunctionCompiler(p *Program, index int, fn *ir.Func) *functionCompiler {
 	c := &functionCompiler{
 		program: p, ir: fn, analysis: analyze(fn), constants: map[ir.Local]any{}, alias: map[ir.Local]ir.Local{},
 		literals: map[ir.Local]*literal{}, exits: map[ir.Local]int{}, negated: map[ir.Local]bool{}, sameIn: -1,
-		fn: &function{name: fn.Name, index: index, number: p.count, result: placeOf(fn.Return)},
+		fn: &function{index: index, number: p.count, result: placeOf(fn.Return)},
 	}
 	for _, param := range fn.Params {
 		c.fn.params = append(c.fn.params, placeOf(param))

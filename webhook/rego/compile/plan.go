@@ -15,7 +15,6 @@ import (
 // Plan is what OPA's planner makes of some rules and everything that they need: functions in OPA's intermediate
 // representation. It is immutable and safe for concurrent use.
 type Plan struct {
-	policy *ir.Policy
 	// functions are sorted so that each comes after those that it calls.
 	functions []*ir.Func
 	strings   []string
@@ -37,7 +36,7 @@ func NewPlan(ctx context.Context, compiler *ast.Compiler, rules ...string) (*Pla
 }
 
 func readPlan(policy *ir.Policy) *Plan {
-	p := &Plan{policy: policy, functions: policy.Funcs.Funcs, builtins: map[string]bool{}}
+	p := &Plan{functions: policy.Funcs.Funcs, builtins: map[string]bool{}}
 	for _, s := range policy.Static.Strings {
 		p.strings = append(p.strings, s.Value)
 	}

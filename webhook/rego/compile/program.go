@@ -22,7 +22,6 @@ const maxNesting = 2_000
 
 // function is a rule or a function of the policy.
 type function struct {
-	name string
 	// index is its place among the functions of the plan, and number that among those of the program.
 	index, number int
 	// params are the places of the arguments; input and data are the first two.
@@ -58,8 +57,6 @@ type Options struct {
 type Program struct {
 	plan  *Plan
 	rules map[string]*function
-	// query is the query of the plan.
-	query *function
 	// depth is the size of the stack that it needs.
 	depth int
 	// functions are those that the rules need, by index.
