@@ -128,7 +128,7 @@ func (c *functionCompiler) partsOf(b *ir.Block, at int, target ir.Local) (parts 
 	return len(known.extended), missing == 0
 }
 
-// part adds a part to a literal. literal is false if the collection is none.
+// part adds a part to a literal. isLiteral is false if the collection is none.
 func (c *functionCompiler) part(target ir.Local, key *ir.Operand, value ir.Operand) (compiled op, isLiteral bool) {
 	l, ok := c.literals[target]
 	if !ok {

@@ -128,7 +128,7 @@ func (m *Machine) run(fn *function, frame []any) any {
 	for _, b := range fn.body {
 		for _, op := range b {
 			if left := op(m, frame); left != 0 {
-				if left >= leaveFunction/2 {
+				if left >= leaveFunction/2 { // leaveFunction, less the blocks around it, which are fewer than maxNesting
 					m.top -= fn.places
 					return frame[fn.result]
 				}

@@ -184,7 +184,6 @@ func (p *Plan) replacesParameters() (found bool) {
 	return found
 }
 
-// add compiles a function.
 // pathKey returns a key that no other path has. A name in a path may contain any character.
 func pathKey(path []string) string {
 	var key strings.Builder
@@ -196,6 +195,7 @@ func pathKey(path []string) string {
 	return key.String()
 }
 
+// add compiles a function.
 func (p *Program) add(index int, fn *ir.Func) error {
 	if deep := nesting(fn.Blocks); deep > maxNesting {
 		return fmt.Errorf("%s: blocks are nested %d deep, and %d are allowed", fn.Name, deep, maxNesting)
