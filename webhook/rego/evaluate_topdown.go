@@ -147,10 +147,6 @@ func (e *evaluation) round(ctx context.Context, q *query, instances, round []int
 	}
 }
 
-func failed(policy *Policy, err error) decision.Result {
-	return decision.Result{Err: &EvaluationError{Policy: policy.ID, Err: withoutValues(err)}}
-}
-
 // evaluateAlone evaluates a single policy after a query for several has failed. OPA fails the whole query if
 // one policy has a conflict, and hides failing built-ins, so only this identifies the culprit.
 func (e *evaluation) evaluateAlone(ctx context.Context, s *instance, input *ast.Term) (decision.Result, error) {
