@@ -13,28 +13,19 @@ import (
 // references to a secret.
 func publicInput(r *decision.Request) map[string]any {
 	data, _ := r.Object["data"].(map[string]any)
-	public := map[string]any{"data": open(data)}
+	public := map[string]any{"data": open(data, true)}
 	if r.LastApplied != nil {
-		public["lastAppliedData"] = openTexts(r.LastApplied.Data, true)
-		public["lastAppliedStringData"] = openTexts(r.LastApplied.StringData, false)
+		public["lastAppliedData"] = open(r.LastApplied.Data, true)
+		public["lastAppliedStringData"] = open(r.LastApplied.StringData, false)
 	}
 	return map[string]any{"public": public}
 }
 
-func open(data map[string]any) map[string]any {
+// open returns the keys of the values that are public or references. A value that is no text is neither.
+func open[V any](values map[string]V, encoded bool) map[string]any {
 	all := map[string]any{}
-	for key, value := range data {
-		if text, ok := value.(string); ok && isOpen(text, true) {
-			all[key] = true
-		}
-	}
-	return all
-}
-
-func openTexts(texts map[string]string, encoded bool) map[string]any {
-	all := map[string]any{}
-	for key, text := range texts {
-		if isOpen(text, encoded) {
+	for key, value := range values {
+		if text, ok := any(value).(string); ok && isOpen(text, encoded) {
 			all[key] = true
 		}
 	}
