@@ -31,11 +31,15 @@ type SourceError struct {
 }
 
 func (e *SourceError) Error() string {
-	place := e.File
-	if e.Row > 0 {
-		place = fmt.Sprintf("%s:%d", e.File, e.Row)
+	return fmt.Sprintf("%s: %s: %s", position(e.File, e.Row), e.Code, e.Reason)
+}
+
+// position returns a file, with the row if it is known.
+func position(file string, row int) string {
+	if row <= 0 {
+		return file
 	}
-	return fmt.Sprintf("%s: %s: %s", place, e.Code, e.Reason)
+	return fmt.Sprintf("%s:%d", file, row)
 }
 
 // sourceErrors converts each error of OPA's parser and compiler to a *SourceError. It returns other errors

@@ -142,11 +142,7 @@ func (c *Catalog) compileUser(policy *Policy, module *ast.Module) (*unit, error)
 func flat(errs []error) error {
 	var all []error
 	for _, err := range errs {
-		if joined, ok := err.(interface{ Unwrap() []error }); ok {
-			all = append(all, joined.Unwrap()...)
-		} else if err != nil {
-			all = append(all, err)
-		}
+		all = append(all, Errors(err)...)
 	}
 	return errors.Join(all...)
 }
