@@ -34,7 +34,7 @@ func (p *Program) evaluateTopdown(ctx context.Context, r *decision.Request, inst
 			return err
 		}
 		e := &evaluation{unit: library, indexing: p.indexing, instances: p.instances, request: r, input: input, part: part, coverage: p.coverage}
-		cancel := newCounter()
+		cancel := &counter{}
 		e.cancel = cancel
 		stop := context.AfterFunc(ctx, cancel.Cancel)
 		defer stop()

@@ -10,14 +10,16 @@ import (
 	"taffrail.dev/webhook/rego/sandbox"
 )
 
-// Codes of a SourceError that Taffrail defines. All others are OPA's, such as rego_type_error.
+// CodeSize is the code of a SourceError about a module that is too long.
+const CodeSize = sandbox.CodeSize
+
+// The other codes that Taffrail defines, besides those of package sandbox. All others are OPA's, such as
+// rego_type_error.
 const (
-	CodeName      = "policy_name_error"
-	CodeSize      = sandbox.CodeSize
-	CodePackage   = "policy_package_error"
-	CodeReference = sandbox.CodeReference
-	CodeRule      = "policy_rule_error"
-	CodeNegation  = "policy_negation_error"
+	codeName     = "policy_name_error"
+	codePackage  = "policy_package_error"
+	codeRule     = "policy_rule_error"
+	codeNegation = "policy_negation_error"
 )
 
 // SourceError reports one fault in the Rego of a policy.
