@@ -13,7 +13,7 @@ import (
 
 // libraryBudget stops a policy of the library that no longer does what it was tested for. No object and no parameters
 // that are allowed come near it.
-var libraryBudget = compile.Budget{Steps: 50_000_000, Bytes: 512 << 20}
+var libraryBudget = Budget{Steps: 50_000_000, Bytes: 512 << 20}
 
 // lightSteps is what an evaluation of a user's Policy may use, and lightBytes what it may make, before it takes a
 // turn. Most end before, so that nobody waits behind those that are expensive.
@@ -148,7 +148,7 @@ func (run *compiledRun) elements(ctx context.Context, s *instance, c *compiledPo
 	return found, err
 }
 
-func (run *compiledRun) read(ctx context.Context, c *compiledPolicy, rule string, budget compile.Budget) (compiledElements, error) {
+func (run *compiledRun) read(ctx context.Context, c *compiledPolicy, rule string, budget Budget) (compiledElements, error) {
 	value, err := run.machine.Evaluate(ctx, c.program, rule, run.input, budget)
 	if err != nil {
 		return nil, err
@@ -164,9 +164,9 @@ func (run *compiledRun) read(ctx context.Context, c *compiledPolicy, rule string
 // at once, and so the memory that they hold. leave gives the turn back.
 func (run *compiledRun) takeTurn(ctx context.Context) (leave func()) {
 	turn := func() {}
-	run.machine.OnceHeavy(compile.Budget{Steps: lightSteps, Bytes: lightBytes}, func() { turn = run.program.turns.Wait(ctx) })
+	run.machine.OnceHeavy(Budget{Steps: lightSteps, Bytes: lightBytes}, func() { turn = run.program.turns.Wait(ctx) })
 	return func() {
-		run.machine.OnceHeavy(compile.Budget{}, nil)
+		run.machine.OnceHeavy(Budget{}, nil)
 		turn()
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/rego/compile"
 	"taffrail.dev/webhook/rego/sandbox"
 )
 
@@ -45,7 +44,7 @@ func (p *Program) evaluateTopdown(ctx context.Context, r *decision.Request, inst
 			}
 		}
 		if p.usage != nil {
-			p.usage("", compile.Usage{Steps: int64(cancel.steps)})
+			p.usage("", Usage{Steps: int64(cancel.steps)})
 		}
 	}
 	if users {

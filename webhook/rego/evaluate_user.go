@@ -139,7 +139,7 @@ func (u *userRun) within(ctx context.Context, e *evaluation, s *instance, part P
 	})
 	u.steps += steps
 	if u.program.usage != nil {
-		u.program.usage(s.policy.ID, compile.Usage{Steps: steps})
+		u.program.usage(s.policy.ID, Usage{Steps: steps})
 	}
 	if errors.Is(err, sandbox.ErrTooManySteps) {
 		err = &compile.BudgetError{Resource: compile.Steps, Used: steps, Limit: s.budget.Steps}

@@ -17,8 +17,8 @@ type Instance struct {
 	Policy     string
 	Parameters map[string]any
 	// Budget limits each evaluation of a user's Policy, of its deny rules and of its inject rules. Zero stands for
-	// compile.DefaultBudget.
-	Budget compile.Budget
+	// DefaultBudget.
+	Budget Budget
 }
 
 // Program evaluates a fixed list of instances. It is immutable and safe for concurrent use.
@@ -34,7 +34,7 @@ type Program struct {
 	coverage *Coverage // nil except in tests of policies
 	// usage receives what each evaluation has used, with policy "" for those of the library that topdown evaluates
 	// together. It may be nil.
-	usage func(policy string, used compile.Usage)
+	usage func(policy string, used Usage)
 }
 
 type instance struct {
@@ -42,7 +42,7 @@ type instance struct {
 	id         *ast.Term
 	parameters *ast.Term
 	compiled   func() (*compiledPolicy, error)
-	budget     compile.Budget
+	budget     Budget
 }
 
 // Compile returns a Program for the instances. Evaluate identifies instances by index.
@@ -64,7 +64,7 @@ func Compile(catalog *Catalog, instances []Instance) (*Program, error) {
 		}
 		p.instances = append(p.instances, instance{
 			policy: policy, id: ast.StringTerm(policy.ID), parameters: ast.NewTerm(parameters),
-			compiled: policy.programs.get(policy, parameters), budget: cmp.Or(s.Budget, compile.DefaultBudget),
+			compiled: policy.programs.get(policy, parameters), budget: cmp.Or(s.Budget, DefaultBudget),
 		})
 	}
 	return p, nil
@@ -79,7 +79,7 @@ func (p *Program) WithoutRuleIndexing() *Program {
 }
 
 // WithUsage returns the same program, which reports what each evaluation has used.
-func (p *Program) WithUsage(report func(policy string, used compile.Usage)) *Program {
+func (p *Program) WithUsage(report func(policy string, used Usage)) *Program {
 	reporting := *p
 	reporting.usage = report
 	return &reporting
