@@ -2,8 +2,6 @@ package rego
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 
 	"taffrail.dev/webhook/decision"
@@ -15,11 +13,12 @@ import (
 // that are allowed come near it.
 var libraryBudget = Budget{Steps: 50_000_000, Bytes: 512 << 20}
 
-// lightSteps is what an evaluation of a user's Policy may use, and lightBytes what it may make, before it takes a
-// turn. Most end before, so that nobody waits behind those that are expensive.
+// turnSteps is what an evaluation of a user's Policy may use, and turnBytes what it may make, before it takes a turn.
+// Most end before, so that nobody waits behind those that are expensive. Topdown counts otherwise: see
+// sandbox.LightSteps.
 const (
-	lightSteps = 200_000
-	lightBytes = 4 << 20
+	turnSteps = 200_000
+	turnBytes = 4 << 20
 )
 
 // compiledRun evaluates compiled policies for one request. Each is evaluated alone, its deny and its inject rules
@@ -120,13 +119,7 @@ func (run *compiledRun) evaluate(ctx context.Context, s *instance, c *compiledPo
 			return result, nil
 		}
 	}
-	if ctx.Err() != nil && !errors.Is(err, compile.ErrBudget) {
-		if !s.policy.User || run.steps < lightSteps {
-			return decision.Result{}, fmt.Errorf("evaluating policies: %w", context.Cause(ctx))
-		}
-		err = sandbox.ErrNoTime
-	}
-	return failed(s.policy, err), nil
+	return failedOrEnded(ctx, s.policy, err, !s.policy.User || run.steps < turnSteps)
 }
 
 // elements returns those of a rule, nil if there are none.
@@ -164,7 +157,7 @@ func (run *compiledRun) read(ctx context.Context, c *compiledPolicy, rule string
 // at once, and so the memory that they hold. leave gives the turn back.
 func (run *compiledRun) takeTurn(ctx context.Context) (leave func()) {
 	turn := func() {}
-	run.machine.OnceHeavy(Budget{Steps: lightSteps, Bytes: lightBytes}, func() { turn = run.program.turns.Wait(ctx) })
+	run.machine.OnceHeavy(Budget{Steps: turnSteps, Bytes: turnBytes}, func() { turn = run.program.turns.Wait(ctx) })
 	return func() {
 		run.machine.OnceHeavy(Budget{}, nil)
 		turn()

@@ -48,9 +48,7 @@ func (p *Program) evaluateTopdown(ctx context.Context, r *decision.Request, inst
 		}
 	}
 	if users {
-		if err := p.evaluateUsers(ctx, r, input, instances, positions, part, results); err != nil {
-			return fmt.Errorf("evaluating policies: %w", err)
-		}
+		return p.evaluateUsers(ctx, r, input, instances, positions, part, results)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package rego
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -85,6 +86,19 @@ func FailureReason(err error) string {
 }
 
 var errNoResult = errors.New("the evaluation returned no result")
+
+// failedOrEnded returns the result of a policy whose evaluation has failed with err. ended is not nil if the request has
+// ended instead, while the evaluation was cheap. If it was expensive, it is the policy that has failed, or authors could
+// evade it by writing objects that use up the time of a request.
+func failedOrEnded(ctx context.Context, policy *Policy, err error, cheap bool) (result decision.Result, ended error) {
+	if ctx.Err() != nil && !errors.Is(err, compile.ErrBudget) {
+		if cheap {
+			return decision.Result{}, fmt.Errorf("evaluating policies: %w", context.Cause(ctx))
+		}
+		err = sandbox.ErrNoTime
+	}
+	return failed(policy, err), nil
+}
 
 func failed(policy *Policy, err error) decision.Result {
 	return decision.Result{Err: &EvaluationError{Policy: policy.ID, Err: withoutValues(err)}}
