@@ -102,28 +102,25 @@ func (run *compiledRun) end() {
 // evaluate returns the result of one policy. The error is not nil if the request has ended.
 func (run *compiledRun) evaluate(ctx context.Context, s *instance, c *compiledPolicy) (decision.Result, error) {
 	run.input.parameters = c.parameters
-	var deny, inject compiledElements
+	var found answer
 	var err error
 	if s.policy.Validates && run.part != Inject {
-		deny, err = run.elements(ctx, s, c, s.policy.denyRule())
+		found.deny, err = run.elements(ctx, s, c, s.policy.denyRule())
 	}
 	if err == nil && s.policy.Mutates && run.part != Deny {
-		inject, err = run.elements(ctx, s, c, s.policy.injectRule())
+		found.inject, err = run.elements(ctx, s, c, s.policy.injectRule())
 	}
 	if err == nil {
 		var result decision.Result
-		if len(deny) > 0 || len(inject) > 0 {
-			result, err = answer{deny, inject}.read(s, run.part, run.request)
-		}
-		if err == nil {
+		if result, err = found.read(s, run.part, run.request); err == nil {
 			return result, nil
 		}
 	}
 	return failedOrEnded(ctx, s.policy, err, !s.policy.User || run.steps < turnSteps)
 }
 
-// elements returns those of a rule, nil if there are none.
-func (run *compiledRun) elements(ctx context.Context, s *instance, c *compiledPolicy, rule string) (compiledElements, error) {
+// elements returns those of the set that a rule returns, nil if it returns none.
+func (run *compiledRun) elements(ctx context.Context, s *instance, c *compiledPolicy, rule string) (elements, error) {
 	budget := libraryBudget
 	if s.policy.User {
 		budget = s.budget
@@ -141,16 +138,16 @@ func (run *compiledRun) elements(ctx context.Context, s *instance, c *compiledPo
 	return found, err
 }
 
-func (run *compiledRun) read(ctx context.Context, c *compiledPolicy, rule string, budget Budget) (compiledElements, error) {
+func (run *compiledRun) read(ctx context.Context, c *compiledPolicy, rule string, budget Budget) (elements, error) {
 	value, err := run.machine.Evaluate(ctx, c.program, rule, run.input, budget)
 	if err != nil {
 		return nil, err
 	}
-	elements, ok, err := run.machine.Elements(value)
-	if err == nil && !ok {
-		err = errNoResult
+	all, isSet, err := run.machine.Elements(value)
+	if err != nil || !isSet {
+		return nil, err // an untyped nil, which is no result: see answer
 	}
-	return elements, err
+	return compiledElements(all), nil
 }
 
 // takeTurn makes an evaluation wait for a turn once it turns out to be expensive, which limits how many of these run
