@@ -104,7 +104,8 @@ var table = []struct {
 	}},
 	{"webhook/report", row{
 		[]string{
-			"webhook/api/v1alpha1", "webhook/decision", "webhook/manifest", "webhook/manifest/repository", "webhook/rego", "webhook/replay", "webhook/yamldoc",
+			"webhook/api/v1alpha1", "webhook/decision", "webhook/manifest", "webhook/manifest/repository", "webhook/rego", "webhook/rego/regotest", "webhook/replay",
+			"webhook/yamldoc",
 		}, nil, []string{"net/http"},
 	}},
 	{"webhook/admission", row{[]string{"webhook/config", "webhook/configcheck", "webhook/decision", "webhook/pipeline", "webhook/request"}, cluster, []string{"github.com/prometheus/client_golang/prometheus"}}},
