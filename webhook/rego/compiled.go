@@ -32,7 +32,8 @@ func (p *Policy) rules() []string {
 	return rules
 }
 
-// compiled compiles the policy for parameters, which parameterValue returned. Nil stands for those of nobody.
+// compiled compiles the policy for parameters, which parameterValue returned. If parameters is nil, the
+// policy is compiled without any.
 func (p *Policy) compiled(parameters ast.Value) (*compiledPolicy, error) {
 	if p.plan == nil {
 		return nil, errors.New("the policy is not part of a catalog")
