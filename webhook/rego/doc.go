@@ -29,7 +29,7 @@
 //	evaluate_topdown.go, evaluate_user.go,    topdown
 //	topdown_unit.go, cancel.go
 //	input.go                                  its input
-//	expand.go                                 environment variables in command lines
+//	expand.go                                 $(VAR) in the texts of containers
 //	credentials*.go, secret_values.go         what the input says about credentials
 //	result.go, result_user.go, elements.go,   what rules return, as violations and intents
 //	fix.go, redact.go
