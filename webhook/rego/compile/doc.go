@@ -62,7 +62,7 @@
 // leaving one goes on with the next element, and leaving two ends the scan. leaveFunction leaves all of them.
 //
 // A rule is a function of input and data alone, and is evaluated once: the machine remembers its value (Machine.rule).
-// While a with replaces a part of them, another memory takes the place of that one. Results of functions with arguments
+// While a `with` replaces a part of them, another memory takes the place of that one. Results of functions with arguments
 // are remembered only if the function is expensive and pure (memo.go).
 //
 // The planner gives the locals of all rules of a function the same numbers. The compiler renumbers them, so that what it
