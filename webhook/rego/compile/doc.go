@@ -25,13 +25,16 @@
 //	block:  reset 3
 //	        dot 0 "containers" → 4
 //	        scan 4 key 5 value 6
-//	        | dot 6 "type" → 7
-//	        | equal 7 "app"
+//	        | assign 5 → 7
+//	        | assign 6 → 8
+//	        | dot 8 "type" → 9
+//	        | equal 9 "app"
 //	        | not
-//	        | | dot 6 "probe" → 8
-//	        | | assign true → 9
-//	        | | is_defined 9
-//	        | set_add 5 → 2
+//	        | | dot 8 "probe" → 11
+//	        | | not_equal 11 false
+//	        | | assign true → 10
+//	        | | is_defined 10
+//	        | set_add 7 → 2
 //	block:  return 2
 //
 // A statement that is undefined leaves its block. Leaving the block of a scan goes on with the next element, and leaving
