@@ -26,7 +26,6 @@ func (p *Machines) Put(m *Machine) {
 // Machine evaluates programs, one after another. It is for one goroutine.
 type Machine struct {
 	meter
-	program *Program
 	// stack has the frames of the functions that are being called; top is where the next one begins, and high the
 	// highest that top has been since the stack was last cleared.
 	stack     []any
@@ -66,7 +65,7 @@ func (m *Machine) Used() Usage { return m.used }
 
 func (m *Machine) prepare(ctx context.Context, p *Program, budget Budget) {
 	m.begin(ctx, budget)
-	m.program, m.failure, m.top = p, nil, 0
+	m.failure, m.top = nil, 0
 	if len(m.stack) < p.depth {
 		m.stack = make([]any, p.depth)
 	}
@@ -111,7 +110,7 @@ func (m *Machine) forget() {
 	m.forgetResults()
 	m.lent, m.key = emptied(m.lent, maxIdle), emptied(m.key, 4*maxKey)
 	m.found = emptied(m.found, maxIdle)
-	m.program, m.ctx, m.failure, m.onHeavy, m.high = nil, nil, nil, nil, 0
+	m.ctx, m.failure, m.onHeavy, m.high = nil, nil, nil, 0
 }
 
 func (m *Machine) forgetResults() {
@@ -149,7 +148,7 @@ func (m *Machine) run(fn *function, frame []any) any {
 	for _, b := range fn.body {
 		for _, op := range b {
 			if left := op(m, frame); left != 0 {
-				if left >= leaveFunction/2 {
+				if left >= leaveFunction/2 { // leaveFunction, less the blocks around it, which are fewer than maxNesting
 					m.top -= fn.places
 					return frame[fn.result]
 				}

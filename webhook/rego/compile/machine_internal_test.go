@@ -243,7 +243,7 @@ f(x) if count({y | some y in [x, "z"]; regex.match("[a-z]", y); regex.match("[b-
 	if key := m.key[:cap(m.key)]; len(bytes.Trim(key, "\x00")) > 0 {
 		t.Errorf("the key %q is held", key)
 	}
-	if len(m.results) > 0 || m.ctx != nil || m.program != nil || m.onHeavy != nil {
+	if len(m.results) > 0 || m.ctx != nil || m.onHeavy != nil {
 		t.Errorf("something is held: %+v", m.results)
 	}
 }
