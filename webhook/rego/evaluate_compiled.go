@@ -33,6 +33,11 @@ type compiledRun struct {
 	input   *requestDocument
 	machine *compile.Machine
 	part    Part
+	// ctx and turns are those of the evaluation. It calls wait, which is made once, if it is expensive; then leave gives
+	// its turn back.
+	ctx         context.Context
+	turns       sandbox.Turns
+	wait, leave func()
 	// steps is what users' Policies have used so far.
 	steps int64
 }
@@ -129,8 +134,8 @@ func (run *compiledRun) elements(ctx context.Context, s *instance, c *compiledPo
 	if s.policy.User {
 		budget, light, turns = s.budget, Budget{Steps: turnSteps, Bytes: turnBytes}, run.program.turns
 	}
-	leave := run.takeTurn(ctx, light, turns)
-	defer leave()
+	run.takeTurn(ctx, light, turns)
+	defer run.leaveTurn()
 	found, err := run.read(ctx, c, rule, budget)
 	used := run.machine.Used()
 	if s.policy.User {
@@ -155,12 +160,19 @@ func (run *compiledRun) read(ctx context.Context, c *compiledPolicy, rule string
 }
 
 // takeTurn makes an evaluation wait for a turn once it turns out to be expensive, which limits how many of these run
-// at once, and so the memory that they hold. leave gives the turn back.
-func (run *compiledRun) takeTurn(ctx context.Context, light Budget, turns sandbox.Turns) (leave func()) {
-	turn := func() {}
-	run.machine.OnceHeavy(light, func() { turn = turns.Wait(ctx) })
-	return func() {
-		run.machine.OnceHeavy(Budget{}, nil)
-		turn()
+// at once, and so the memory that they hold. leaveTurn gives the turn back.
+func (run *compiledRun) takeTurn(ctx context.Context, light Budget, turns sandbox.Turns) {
+	run.ctx, run.turns = ctx, turns
+	if run.wait == nil {
+		run.wait = func() { run.leave = run.turns.Wait(run.ctx) }
+	}
+	run.machine.OnceHeavy(light, run.wait)
+}
+
+func (run *compiledRun) leaveTurn() {
+	run.machine.OnceHeavy(Budget{}, nil)
+	if run.leave != nil {
+		run.leave()
+		run.leave = nil
 	}
 }
