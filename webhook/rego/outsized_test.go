@@ -14,7 +14,7 @@ import (
 
 // repeated is a comprehension that makes a long text of a short one when the policy is evaluated.
 func repeated(text string, times int) string {
-	return fmt.Sprintf("concat(\"\", [x | some i in numbers.range(1, %d); x := concat(\"\", [`%s`, substring(input.kind, 0, 0)])])", times, text)
+	return fmt.Sprintf("concat(\"\", [x | some i in numbers.range(1, %d); x := concat(\"\", [", times) + "`" + text + "`, substring(input.kind, 0, 0)])])"
 }
 
 // doubled makes a text of a character, twenty times twice as long, when the policy is evaluated.
