@@ -87,9 +87,8 @@ func (c *auditChanges) namespaceChanged(auditor *audit.Auditor, was, is client.O
 	switch {
 	case is == nil:
 		auditor.NamespaceDeleted(was.GetName())
-	case was == nil:
-		auditor.NamespaceAdded()
-	case !maps.Equal(was.GetLabels(), is.GetLabels()):
+	case was == nil, !maps.Equal(was.GetLabels(), is.GetLabels()), !maps.Equal(was.GetAnnotations(), is.GetAnnotations()):
+		// Of the annotations, only those are kept that name the owner.
 		auditor.NamespaceChanged(is.GetName())
 	}
 }
