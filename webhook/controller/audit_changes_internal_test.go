@@ -29,7 +29,9 @@ func TestChangesAroundObjects(t *testing.T) {
 		return &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Name: "shop", Labels: labels, Annotations: annotations}}
 	}
 	quota := func(hard, used string) *corev1.ResourceQuota {
-		list := func(n string) corev1.ResourceList { return corev1.ResourceList{corev1.ResourcePods: resource.MustParse(n)} }
+		list := func(n string) corev1.ResourceList {
+			return corev1.ResourceList{corev1.ResourcePods: resource.MustParse(n)}
+		}
 		return &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Namespace: "shop"}, Spec: corev1.ResourceQuotaSpec{Hard: list(hard)}, Status: corev1.ResourceQuotaStatus{Used: list(used)}}
 	}
 	plain, team := namespace(nil, nil), map[string]string{"team": "a"}
