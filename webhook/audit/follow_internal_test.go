@@ -79,7 +79,6 @@ func TestFollowEnds(t *testing.T) {
 		}
 		for _, code := range []int{http.StatusForbidden, http.StatusNotFound} {
 			f, cancel := follow(t)
-			defer cancel()
 			f.api.set(func() { f.api.refuseWatches = code })
 			f.api.endAll(false)
 			time.Sleep(lastRetry)
@@ -87,6 +86,7 @@ func TestFollowEnds(t *testing.T) {
 			if !f.done || !Refused(f.err) {
 				t.Errorf("%d: ended %t with %v", code, f.done, f.err)
 			}
+			cancel()
 		}
 		f, cancel = follow(t)
 		cancel()

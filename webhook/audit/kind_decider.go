@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime/debug"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -74,10 +75,11 @@ func (d *kindDecider) in(ctx context.Context, place string) (bound, error) {
 		return bound{}, err
 	}
 	guardrails := d.target.covering(namespace)
-	key := ""
-	for _, g := range guardrails {
-		key += g.Name + ","
+	names := make([]string, len(guardrails))
+	for i, g := range guardrails {
+		names[i] = g.Name
 	}
+	key := strings.Join(names, ",")
 	policies, known := d.policies[key]
 	if !known {
 		policies = d.target.policies(guardrails)
