@@ -51,6 +51,18 @@ func restarts(pod *corev1.Pod) int32 {
 	return n
 }
 
+// failedToStart reports whether the last start of a container before the current one failed before its program ran,
+// which a busy container runtime may cause, and nothing in the image.
+func failedToStart(pod *corev1.Pod) bool {
+	for i := range pod.Status.ContainerStatuses {
+		ended := pod.Status.ContainerStatuses[i].LastTerminationState.Terminated
+		if ended == nil || ended.Reason != "StartError" && ended.Reason != "ContainerCannotRun" {
+			return false
+		}
+	}
+	return true
+}
+
 // lastEnds returns how each container of a replica ended last, and what it then wrote.
 func lastEnds(t *testing.T, pod *corev1.Pod) string {
 	t.Helper()

@@ -3,12 +3,17 @@ package integration
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	openreports "github.com/openreports/reports-api/apis/openreports.io/v1alpha1"
+	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"taffrail.dev/policies"
 	"taffrail.dev/webhook/audit"
@@ -40,7 +45,7 @@ func scanned(ctx context.Context, namespace string, o audit.ObjectsOptions) ([]o
 		return nil, totals, err
 	}
 	var results []openreports.ReportResult
-	for _, r := range report.OpenReports(namespace, "taffrail", "taffrail", objects, report.Passes{}) {
+	for _, r := range report.OpenReports(namespace, "taffrail", objects, report.Passes{}) {
 		results = append(results, r.Results...)
 	}
 	return results, totals, nil
@@ -110,5 +115,50 @@ func TestScansReadTheSame(t *testing.T) {
 	}
 	if diff := cmp.Diff(streamed, paged); diff != "" {
 		t.Errorf("-streamed +paged:\n%s", diff)
+	}
+}
+
+// Whoever takes their time over the objects of a large kind that changes meanwhile reads all of them. The API server would
+// end a watch-list that is read so slowly.
+func TestReadingTakesItsTime(t *testing.T) {
+	t.Parallel()
+	const configMaps, changes, writers = 1600, 4000, 20
+	namespace := newNamespace(t, "slow-scan", unserved)
+	data := map[string]string{"text": strings.Repeat("x", 8<<10)}
+	write := func(n int, what func(i int) error) {
+		var group errgroup.Group
+		for w := range writers {
+			group.Go(func() error {
+				for i := w; i < n; i += writers {
+					if err := what(i); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		}
+		must(t, group.Wait())
+	}
+	write(configMaps, func(i int) error {
+		return cluster.Admin.Client.Create(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: fmt.Sprintf("c%04d", i)}, Data: data})
+	})
+	mapping, err := cluster.Admin.Client.RESTMapper().RESTMapping(corev1.SchemeGroupVersion.WithKind("ConfigMap").GroupKind())
+	must(t, err)
+	objects, err := audit.NewObjects(cluster.Admin.Config, audit.ObjectsOptions{})
+	must(t, err)
+	seen := map[string]bool{}
+	_, err = objects.Each(t.Context(), audit.Selection{Mapping: mapping, Namespace: namespace, PageSize: 100}, func(object []byte) error {
+		if len(seen) == 0 {
+			write(changes, func(i int) error {
+				patch := client.RawPatch("application/merge-patch+json", fmt.Appendf(nil, `{"metadata":{"labels":{"i":"%d"}}}`, i))
+				return cluster.Admin.Client.Patch(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: fmt.Sprintf("c%04d", i%writers)}}, patch)
+			})
+		}
+		found, err := objects.Metadata(object)
+		seen[found.Name] = true
+		return err
+	})
+	if err != nil || len(seen) < configMaps {
+		t.Errorf("%d of %d objects, %v", len(seen), configMaps, err)
 	}
 }

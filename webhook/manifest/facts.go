@@ -20,7 +20,9 @@ import (
 // Facts describes namespaces as the input defines them. It is a cluster that contains only the
 // input, except that the labels of a namespace that is not part of the input are unknown.
 type Facts struct {
+	// labels and annotations are those of namespaces.
 	labels      map[string]map[string]string
+	annotations map[string]map[string]string
 	limitRanges lists[*corev1.LimitRange]
 	quotas      lists[*corev1.ResourceQuota]
 	autoscalers lists[*autoscalingv2.HorizontalPodAutoscaler]
@@ -29,11 +31,15 @@ type Facts struct {
 	classes lists[*storagev1.StorageClass]
 }
 
+func newFacts() *Facts {
+	return &Facts{labels: map[string]map[string]string{}, annotations: map[string]map[string]string{}}
+}
+
 // FactsOf gathers the facts among the items, such as Namespaces, LimitRanges and StorageClasses,
 // wherever in the input they are. If two have the same name, the last one counts, as with kubectl
 // apply. Objects for which FactError returns an error are skipped.
 func FactsOf(items iter.Seq[Item], defaultNamespace string) *Facts {
-	f := &Facts{labels: map[string]map[string]string{}}
+	f := newFacts()
 	for item := range items {
 		if item.Object != nil {
 			// The error is reported when the object is evaluated; see FactError.
@@ -45,7 +51,7 @@ func FactsOf(items iter.Seq[Item], defaultNamespace string) *Facts {
 
 // FactError returns an error if an object of a kind that defines facts cannot be decoded.
 func FactError(object map[string]any) error {
-	return (&Facts{labels: map[string]map[string]string{}}).add(object, "")
+	return newFacts().add(object, "")
 }
 
 // factKinds are the kinds that add reads.
@@ -93,7 +99,9 @@ func (f *Facts) addNamespace(object map[string]any) error {
 	if err != nil {
 		return errors.New("all labels of the Namespace must be strings")
 	}
-	f.labels[name] = labels
+	// An annotation that is not a string names no owner. The API server rejects it.
+	annotations, _, _ := unstructured.NestedStringMap(object, "metadata", "annotations")
+	f.labels[name], f.annotations[name] = labels, annotations
 	return nil
 }
 
@@ -103,7 +111,7 @@ func (f *Facts) Namespace(_ context.Context, name string) (decision.Namespace, e
 		return decision.Namespace{Known: true}, nil
 	}
 	if labels, found := f.labels[name]; found {
-		return decision.Namespace{Name: name, Labels: labels, Known: true}, nil
+		return decision.Namespace{Name: name, Labels: labels, Annotations: f.annotations[name], Known: true}, nil
 	}
 	return decision.Namespace{Name: name}, nil
 }

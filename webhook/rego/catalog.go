@@ -71,6 +71,9 @@ type Policy struct {
 	schema *parameterSchema
 	// asWritten reports whether METADATA sets complete_kinds to false.
 	asWritten bool
+	// ignoresControlled reports whether METADATA sets ignores_controlled to true: the policy finds nothing in an object
+	// that has a controlling owner.
+	ignoresControlled bool
 	// readsPods reports whether the rules read the Pod of a workload.
 	readsPods bool
 	// readsCredentials reports whether the rules may read what the credential scanner finds.

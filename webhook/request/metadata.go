@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unsafe"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
@@ -17,6 +18,8 @@ type Metadata struct {
 	InitialEventsEnd bool
 	// Controller is the controlling owner, or the zero Owner if there is none.
 	Controller Owner
+	// Mirror is set for a Pod that shows a static Pod of a node.
+	Mirror bool
 	// Digest is equal for two versions of an object that differ only in what no policy is decided
 	// again for: the status, managedFields, the generation and the resourceVersion.
 	Digest uint64
@@ -117,6 +120,7 @@ func (r *metadataReader) readAnnotations() error {
 	}
 	return r.eachMember(func(name string) error {
 		r.found.InitialEventsEnd = r.found.InitialEventsEnd || name == initialEventsEnd
+		r.found.Mirror = r.found.Mirror || name == corev1.MirrorPodAnnotationKey
 		return r.skip(3)
 	})
 }

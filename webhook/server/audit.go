@@ -24,7 +24,7 @@ const (
 	DefaultAuditPace   = 500
 	DefaultReportPace  = 20
 	DefaultAuditResync = 12 * time.Hour
-	// MinAuditPace keeps the page of a list from taking longer than the API server's timeout.
+	// MinAuditPace keeps a pass over a cluster from lasting for days.
 	MinAuditPace = 10
 )
 
