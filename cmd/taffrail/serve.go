@@ -95,7 +95,7 @@ Exit codes:
 	_ = flags.MarkHidden("excuses-interval") // fails for a flag that does not exist
 	flags.DurationVar(&o.WouldDenyInterval, "would-deny-interval", server.DefaultWouldDenyInterval, "how often to add the requests that would have been denied to the status of Guardrails")
 	flags.BoolVar(&o.Events, "events", false, "write Kubernetes Events about what is denied and warned of")
-	flags.StringSliceVar(&o.OwnerLabels, "owner-labels", decision.DefaultOwnerLabels(), ownerLabelHelp)
+	addOwnerLabels(command, &o.OwnerLabels)
 	o.logLevel = addChoice(command, "log-level", "", "log level; debug includes every decision", "info", "debug", "warn", "error")
 	o.logFormat = addChoice(command, "log-format", "", "format of the log on standard error", "json", "text")
 	command.MarkFlagsOneRequired("tls-cert-file", "tls-secret")

@@ -102,7 +102,7 @@ var table = []struct {
 		}, nil, nil,
 	}},
 	{"webhook/server", row{
-		[]string{"webhook/admission", "webhook/certs", "webhook/controller", "webhook/decision", "webhook/events", "webhook/metrics", "webhook/reach", "webhook/rego"}, nil, nil,
+		[]string{"webhook/admission", "webhook/audit", "webhook/certs", "webhook/controller", "webhook/decision", "webhook/events", "webhook/metrics", "webhook/reach", "webhook/rego"}, nil, nil,
 	}},
 	{"cmd/taffrail", row{
 		[]string{

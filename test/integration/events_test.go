@@ -46,6 +46,24 @@ func TestEventsSayWhatAdmissionDoes(t *testing.T) {
 		return nil
 	})
 
+	// What nobody decided, the audit finds.
+	existing := newNamespace(t, registration+"-existing", enforced, unserved)
+	newAuditor(t, "events", "--events")
+	eventually(t, "the first pass", func(ctx context.Context) error {
+		status, err := auditOf(ctx, "chapter")
+		if err == nil && !status.Current {
+			err = fmt.Errorf("it is %+v", status)
+		}
+		return err
+	})
+	admit(t, "a violating Deployment", cluster.Alice.Create(t.Context(), nginx(t, existing, "old")))
+	awaitEvents(t, existing, func(all []eventsv1.Event) error {
+		if len(all) != 1 || all[0].Reason != "PolicyViolation" || all[0].Action != "Audit" || all[0].Regarding.Name != "old" || all[0].Regarding.UID == "" {
+			return fmt.Errorf("there are %+v", all)
+		}
+		return nil
+	})
+
 	const many = 60
 	for i := range many {
 		deny(t, "one of many", cluster.Alice.Create(t.Context(), nginx(t, denying, fmt.Sprintf("many-%d", i))))

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
 	"taffrail.dev/webhook/decision"
@@ -39,6 +40,19 @@ type Notice struct {
 	// Owner is who owns the object, or "".
 	Owner    string
 	Findings []decision.Finding
+}
+
+// NewNotice returns a notice about an object, with those of its findings that the reason is about: denials if it was
+// denied, warnings if it was warned of, and both if it was found.
+func NewNotice(reason Reason, kind schema.GroupVersionKind, namespace, name, uid, owner string, findings []decision.Finding) Notice {
+	apiVersion, k := kind.ToAPIVersionAndKind()
+	n := Notice{Reason: reason, Object: referenceTo(apiVersion, k, namespace, name, uid), Owner: owner}
+	for i := range findings {
+		if f := &findings[i]; f.Denies() && reason != Warned || f.Warns() && reason != Denied {
+			n.Findings = append(n.Findings, *f)
+		}
+	}
+	return n
 }
 
 // name returns the name of the Event about a notice. It is the same for the same findings in the same object, so that
@@ -138,7 +152,10 @@ func bounded(text string) string {
 	return line[:end] + more
 }
 
-// referenceTo returns a reference to an object.
+// referenceTo returns a reference to an object, with copies of the texts.
 func referenceTo(apiVersion, kind, namespace, name, uid string) corev1.ObjectReference {
-	return corev1.ObjectReference{APIVersion: apiVersion, Kind: kind, Namespace: namespace, Name: name, UID: types.UID(uid)}
+	return corev1.ObjectReference{
+		APIVersion: strings.Clone(apiVersion), Kind: strings.Clone(kind), Namespace: strings.Clone(namespace), Name: strings.Clone(name),
+		UID: types.UID(strings.Clone(uid)),
+	}
 }

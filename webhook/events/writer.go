@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,10 +23,10 @@ import (
 const (
 	// settle is how long notices are collected before they are written.
 	settle = 5 * time.Second
-	// alone is how many objects of a namespace get an Event of their own within a window. Others are summarized, once
-	// in a window at most.
-	alone  = 3
-	window = 10 * time.Minute
+	// maxAlone is how many objects of a namespace get an Event of their own within a window. Others are summarized, once
+	// in a window at most and at its end.
+	maxAlone = 3
+	window   = 10 * time.Minute
 	// burst and interval limit the Events that one process writes: burst at once, and one per interval after that.
 	burst    = 25
 	interval = 2 * time.Second
@@ -71,8 +72,9 @@ type pending struct {
 	began      time.Time
 	alone      int
 	summarized bool
-	notices    []Notice
-	more       summary
+	// due has the Events about single objects. They hold no part of a request's body.
+	due  []*eventsv1.Event
+	more summary
 }
 
 // NewWriter returns a Writer that is ready to Run.
@@ -82,8 +84,17 @@ func NewWriter(o Options) *Writer {
 	}
 }
 
-// Add makes an Event be written, unless the same one was written within the last hour. It does not block.
-func (w *Writer) Add(n Notice) {
+// Add makes an Event be written, unless there are no findings, or the same one was written within the last hour. It does
+// not block.
+func (w *Writer) Add(n Notice) { w.add(&n, true) }
+
+// Summarize is Add for one of many objects, which are only counted in the Event about their namespace.
+func (w *Writer) Summarize(n Notice) { w.add(&n, false) }
+
+func (w *Writer) add(n *Notice, alone bool) {
+	if len(n.Findings) == 0 {
+		return
+	}
 	name, now := n.name(), w.options.Now()
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
@@ -97,15 +108,15 @@ func (w *Writer) Add(n Notice) {
 			return
 		}
 		p = &pending{began: now}
-		w.namespaces[n.Object.Namespace] = p
+		w.namespaces[strings.Clone(n.Object.Namespace)] = p
 	}
 	w.remember(name, now)
-	if p.alone < alone {
+	if alone && p.alone < maxAlone {
 		p.alone++
-		p.notices = append(p.notices, n)
+		p.due = append(p.due, w.event(name, n.Reason, n.Object, n.note(), now))
 		return
 	}
-	p.more.add(&n)
+	p.more.add(n)
 	w.options.Counter.Summarized()
 }
 
@@ -123,42 +134,44 @@ func (w *Writer) remember(name string, now time.Time) {
 // Run writes Events until ctx ends.
 func (w *Writer) Run(ctx context.Context) { wait.UntilWithContext(ctx, w.writeAll, settle) }
 
-// writeAll writes what is due, one namespace after the other.
+// writeAll writes what is due.
 func (w *Writer) writeAll(ctx context.Context) {
-	w.mutex.Lock()
-	names := slices.Sorted(maps.Keys(w.namespaces))
-	w.mutex.Unlock()
-	for _, namespace := range names {
-		for _, event := range w.take(namespace) {
-			if w.pacer.Wait(ctx) != nil {
-				return // ctx has ended
-			}
-			w.write(ctx, event)
+	for event := w.next(); event != nil; event = w.next() {
+		if w.pacer.Wait(ctx) != nil {
+			return // ctx has ended
 		}
+		w.write(ctx, event)
 	}
 }
 
-// take returns the Events of a namespace that are due, and forgets the namespace once its window has passed.
-func (w *Writer) take(namespace string) (due []*eventsv1.Event) {
+// next returns the next Event that is due, or nil: one about a single object, or else a summary. It forgets namespaces
+// whose window has passed.
+func (w *Writer) next() *eventsv1.Event {
 	now := w.options.Now()
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
-	p := w.namespaces[namespace]
-	for i := range p.notices {
-		n := &p.notices[i]
-		due = append(due, w.event(n.name(), n.Reason, n.Object, n.note(), now))
+	names := slices.Sorted(maps.Keys(w.namespaces))
+	for _, namespace := range names {
+		if p := w.namespaces[namespace]; len(p.due) > 0 {
+			first := p.due[0]
+			p.due = p.due[1:]
+			return first
+		}
 	}
-	p.notices = nil
-	over := now.Sub(p.began) >= window
-	if p.more.objects > 0 && (over || !p.summarized) {
-		name := "taffrail-" + w.options.Instance + "-" + strconv.FormatInt(now.UnixMilli(), 36)
-		due = append(due, w.event(name, Violations, summarized(namespace), p.more.note(namespace), now))
-		p.more, p.summarized = summary{}, true
+	for _, namespace := range names {
+		p := w.namespaces[namespace]
+		over := now.Sub(p.began) >= window
+		if over {
+			delete(w.namespaces, namespace)
+		}
+		if p.more.objects > 0 && (over || !p.summarized) {
+			note := p.more.note(namespace)
+			p.more, p.summarized = summary{}, true
+			name := "taffrail-" + w.options.Instance + "-" + strconv.FormatInt(now.UnixMicro(), 36)
+			return w.event(name, Violations, summarized(namespace), note, now)
+		}
 	}
-	if over {
-		delete(w.namespaces, namespace)
-	}
-	return due
+	return nil
 }
 
 // summarized returns what a summary is about: the namespace, or for cluster-scoped objects that of their Events.

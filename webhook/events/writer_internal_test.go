@@ -134,7 +134,7 @@ func TestTenThousandWarningsMakeFewEvents(t *testing.T) {
 	}
 	c.now = c.now.Add(window)
 	all := c.events(t)
-	if len(all) != alone+2 {
+	if len(all) != maxAlone+2 {
 		t.Errorf("got %d Events", len(all))
 	}
 	var objects, images int
@@ -151,7 +151,7 @@ func TestTenThousandWarningsMakeFewEvents(t *testing.T) {
 			t.Errorf("got %+v", all[i])
 		}
 	}
-	if objects != 10_000-alone || images != objects || c.counts.summarized != objects {
+	if objects != 10_000-maxAlone || images != objects || c.counts.summarized != objects {
 		t.Errorf("summaries count %d objects and %d images, the counter %d", objects, images, c.counts.summarized)
 	}
 }
@@ -172,21 +172,40 @@ func TestWritersHaveLimits(t *testing.T) {
 		t.Errorf("%d Events are remembered", len(c.written))
 	}
 	c.now = c.now.Add(window)
-	for name := range c.namespaces {
-		c.take(name)
+	for c.next() != nil {
 	}
 	if len(c.namespaces) > 0 {
 		t.Errorf("%d namespaces are left", len(c.namespaces))
 	}
 }
 
+// What a busy namespace has yet to be told does not keep others from hearing of a single object.
+func TestSingleObjectsComeBeforeSummaries(t *testing.T) {
+	c := newTestWriter(t)
+	for i := range 5 {
+		c.Summarize(notice(fmt.Sprintf("team-%d", i), "web", imageTag("app")))
+	}
+	c.Add(notice("team-9", "web", imageTag("app")))
+	if first := c.next(); first == nil || first.Namespace != "team-9" {
+		t.Errorf("got %+v", first)
+	}
+	for i := range 5 {
+		if next := c.next(); next == nil || next.Reason != "PolicyViolations" || next.Namespace != fmt.Sprintf("team-%d", i) {
+			t.Errorf("got %+v", next)
+		}
+	}
+	if next := c.next(); next != nil {
+		t.Errorf("got %+v", next)
+	}
+}
+
 func TestEventsAboutClusterScopedObjectsAreInDefault(t *testing.T) {
 	c := newTestWriter(t)
-	for i := range alone + 1 {
+	for i := range maxAlone + 1 {
 		c.Add(Notice{Reason: Violated, Object: referenceTo("v1", "Namespace", "", fmt.Sprintf("team-%d", i), "1"), Findings: []decision.Finding{imageTag("")}})
 	}
 	all := c.events(t)
-	if len(all) != alone+1 {
+	if len(all) != maxAlone+1 {
 		t.Fatalf("got %d Events", len(all))
 	}
 	for i := range all {
