@@ -83,7 +83,7 @@ func awaitEvents(t *testing.T, namespace string, required func([]eventsv1.Event)
 	t.Helper()
 	eventually(t, "the Events of "+namespace, func(ctx context.Context) error {
 		var list eventsv1.EventList
-		if err := cluster.Admin.List(ctx, &list, client.InNamespace(namespace)); err != nil {
+		if err := cluster.Admin.Client.List(ctx, &list, client.InNamespace(namespace)); err != nil {
 			return err
 		}
 		var ours []eventsv1.Event
