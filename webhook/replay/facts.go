@@ -140,30 +140,15 @@ var factNames = map[decision.Fact]string{
 func (n *namespace) over(fact decision.Fact, base *decision.Facts) (facts decision.Facts) {
 	for _, object := range base.Of(fact) {
 		if n == nil || n.objects[fact][object.GetName()] == nil && !n.deleted[fact][object.GetName()] {
-			appendFact(&facts, object)
+			facts.Add(object)
 		}
 	}
 	if n != nil {
 		for _, name := range slices.Sorted(maps.Keys(n.objects[fact])) {
-			appendFact(&facts, n.objects[fact][name])
+			facts.Add(n.objects[fact][name])
 		}
 	}
 	return facts
-}
-
-func appendFact(facts *decision.Facts, object metav1.Object) {
-	switch object := object.(type) {
-	case *corev1.LimitRange:
-		facts.LimitRanges = append(facts.LimitRanges, object)
-	case *corev1.ResourceQuota:
-		facts.ResourceQuotas = append(facts.ResourceQuotas, object)
-	case *autoscalingv2.HorizontalPodAutoscaler:
-		facts.Autoscalers = append(facts.Autoscalers, object)
-	case *corev1.PersistentVolumeClaim:
-		facts.PersistentVolumeClaims = append(facts.PersistentVolumeClaims, object)
-	case *storagev1.StorageClass:
-		facts.StorageClasses = append(facts.StorageClasses, object)
-	}
 }
 
 // factOf returns the fact that a resource is, and a new object of its type.
