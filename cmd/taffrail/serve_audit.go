@@ -52,6 +52,7 @@ Exit codes:
 	flags.Float64Var(&o.ReportPace, "reports-per-second", server.DefaultReportPace, "how many reports are written in a second")
 	flags.DurationVar(&o.Resync, "resync", server.DefaultAuditResync, "how often every object is decided again although nothing has changed")
 	addOwnerLabels(command, &o.OwnerLabels)
+	flags.BoolVar(&o.Events, "events", false, "write Kubernetes Events about what would be denied or warned of")
 	o.logLevel = addChoice(command, "log-level", "", "log level; debug includes each object that could not be decided", "info", "debug", "warn", "error")
 	o.logFormat = addChoice(command, "log-format", "", "format of the log on standard error", "json", "text")
 	return command

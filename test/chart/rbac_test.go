@@ -30,7 +30,7 @@ func TestRightsAreThoseOfTheIntegrationTests(t *testing.T) {
 	for i := range certificate {
 		certificate[i].ResourceNames = []string{"taffrail"}
 	}
-	objects := render(t, h, release())
+	objects := render(t, h, release().with("events.enabled=true"))
 	for _, object := range objects {
 		kind := object.GetKind()
 		if object.GetAnnotations()["helm.sh/hook"] == "" && (kind == "ClusterRole" || kind == "Role") {

@@ -41,8 +41,19 @@ type AuditorOptions struct {
 	// configuration is in force. Neither may block, or call the Auditor.
 	Changed      func(namespace string)
 	StateChanged func()
-	Now          func() time.Time
-	Log          logr.Logger
+	// Found is called when the findings of an object have changed, and there are some. It must not block. It is optional.
+	Found func(Found)
+	Now   func() time.Time
+	Log   logr.Logger
+}
+
+// Found is an object with its findings.
+type Found struct {
+	Kind                        schema.GroupVersionKind
+	Namespace, Name, UID, Owner string
+	Findings                    []decision.Finding
+	// Changed is set if the object itself has just changed, and not only been read.
+	Changed bool
 }
 
 // Auditor keeps the findings about the objects of a cluster up to date. It keeps no objects: its memory grows with what

@@ -139,7 +139,7 @@ func TestWhatPasses(t *testing.T) {
 	p := newAuditedPods(t)
 	for _, scanned := range []*Scanned{passing(t, "nginx", set), passing(t, "broken", nil)} {
 		scanned.UID = scanned.Decision.Verdict.String()
-		p.decided(t.Context(), uidOf(scanned.UID), scanned)
+		p.decided(t.Context(), uidOf(scanned.UID), scanned, causeListed)
 	}
 	if state := p.auditor.State(); state.Objects[p.kind] != 1 || p.passedIn("shop") != 1 {
 		t.Errorf("%+v, %d passed", state.Objects, p.passedIn("shop"))

@@ -48,7 +48,7 @@ func (k *kindAuditor) observe(ctx context.Context, found *request.Metadata, obje
 	case scanned.Err != nil:
 		k.undecided(id, scanned)
 	default:
-		k.decided(ctx, id, scanned)
+		k.decided(ctx, id, scanned, why)
 	}
 }
 
@@ -114,13 +114,17 @@ func (k *kindAuditor) current() *kindDecider {
 	return k.decider
 }
 
-func (k *kindAuditor) decided(ctx context.Context, id uid, s *Scanned) {
+func (k *kindAuditor) decided(ctx context.Context, id uid, s *Scanned, why cause) {
 	k.put(id, s, entry{passed: uint16(min(s.Passed, 1<<16-1)), made: s.FromTemplate})
 	owner := ""
 	if len(s.Decision.Findings) > 0 {
 		owner = k.auditor.ownerOf(ctx, s.Request)
 	}
-	k.notify(s.Namespace, k.auditor.found.set(id, s.Kind, &s.Metadata, owner, s.Decision.Findings, k.auditor.now()))
+	changed := k.auditor.found.set(id, s.Kind, &s.Metadata, owner, s.Decision.Findings, k.auditor.now())
+	k.notify(s.Namespace, changed)
+	if found := k.auditor.options.Found; found != nil && changed && len(s.Decision.Findings) > 0 {
+		found(Found{Kind: s.Kind, Namespace: s.Namespace, Name: s.Name, UID: s.UID, Owner: owner, Findings: s.Decision.Findings, Changed: why == causeChanged})
+	}
 }
 
 // undecided records that an object could not be decided. What was found before no longer holds. If that is not because

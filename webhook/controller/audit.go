@@ -46,6 +46,8 @@ type AuditOptions struct {
 	Resync time.Duration
 	// OwnerLabels are labels or annotations whose value names the owner of an object. It is optional.
 	OwnerLabels []string
+	// Found is called when the findings of an object have changed, and there are some. It must not block. It is optional.
+	Found func(audit.Found)
 	// Registerer registers the metrics of the configuration and of the audit.
 	Registerer prometheus.Registerer
 	Log        logr.Logger

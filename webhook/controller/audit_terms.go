@@ -49,8 +49,8 @@ func (a *auditTerms) audit(ctx context.Context) {
 			reports.changed(namespace)
 			writeStatus.fire()
 		},
-		StateChanged: writeStatus.fire,
-		Now:          time.Now, Log: a.options.Log.WithName("auditor"),
+		StateChanged: writeStatus.fire, Found: a.options.Found,
+		Now: time.Now, Log: a.options.Log.WithName("auditor"),
 	})
 	status := newAuditStatus(auditStatusOptions{
 		trigger: writeStatus, client: a.cluster.GetClient(), auditor: auditor, namespaces: a.facts.Namespaces, reports: reports.problem,
