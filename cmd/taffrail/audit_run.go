@@ -139,7 +139,7 @@ func (a *auditor) audit(ctx context.Context, c *auditedCluster) error {
 	if failed != nil {
 		return failed
 	}
-	errs := append(missing, failures.errors()...)
+	errs := slices.Concat(missing, failures.errors())
 	for _, unread := range totals.Unread {
 		if unread.NotServed {
 			continue // a kind that the cluster does not serve has no objects in it
