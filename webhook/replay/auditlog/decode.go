@@ -11,8 +11,8 @@ import (
 // document has the members of a JSON object that an audit log may consist of, as texts.
 type document struct {
 	// Of an event.
-	level, auditID, stage, requestURI, verb, user, impersonated, userAgent, objectRef, status []byte
-	requestObject, responseObject, received, completed, annotations                           []byte
+	level, auditID, stage, requestURI, verb, user, impersonated, objectRef, status []byte
+	requestObject, responseObject, received, completed, annotations                []byte
 	// Of an envelope: message and timestamp of CloudWatch, properties and time of AKS, log of a container runtime, and
 	// protoPayload of GKE.
 	message, timestamp, properties, azureTime, log, protoPayload []byte
@@ -50,8 +50,6 @@ func (d *document) field(name string) *[]byte {
 		return &d.user
 	case "impersonatedUser":
 		return &d.impersonated
-	case "userAgent":
-		return &d.userAgent
 	case "objectRef":
 		return &d.objectRef
 	case "responseStatus":
@@ -131,7 +129,7 @@ func (d *document) event() (*Event, error) {
 		into any
 	}{
 		{"level", d.level, &e.Level}, {"auditID", d.auditID, &e.AuditID}, {"requestURI", d.requestURI, &e.RequestURI}, {"verb", d.verb, &e.Verb},
-		{"user", d.user, &user}, {"impersonatedUser", d.impersonated, &impersonated}, {"userAgent", d.userAgent, &e.UserAgent},
+		{"user", d.user, &user}, {"impersonatedUser", d.impersonated, &impersonated},
 		{"objectRef", d.objectRef, &e.Object}, {"responseStatus", d.status, &e.Status}, {"annotations", d.annotations, &e.Annotations},
 	} {
 		if field.text == nil {
@@ -143,7 +141,7 @@ func (d *document) event() (*Event, error) {
 	}
 	e.User = user
 	if impersonated.Username != "" {
-		e.User, e.Impersonator = impersonated, user.Username
+		e.User = impersonated
 	}
 	var ok bool
 	for _, at := range []struct {

@@ -23,6 +23,10 @@ type Options struct {
 const (
 	// sorted is the time over which writes are sorted. Delivery to a log group is not in order.
 	sorted = 5 * time.Minute
+	// maxJump is the time between two events of a file above which a third one must confirm it.
+	maxJump = time.Hour
+	// maxSame limits the memory for writes of the same time.
+	maxSame = 10_000
 	// maxSorted limits the memory for that, in bytes of events.
 	maxSorted = 16 << 20
 	// probed is the number of bytes of a file, decompressed, that are read to find out when it begins.
@@ -54,6 +58,10 @@ func (l *Log) Writes() iter.Seq[*Event] {
 			e := m.next()
 			if e == nil {
 				return
+			}
+			if m.repeats(e) {
+				l.stats.Duplicates++
+				continue
 			}
 			if !l.options.Until.IsZero() && e.Completed.After(l.options.Until) {
 				continue
@@ -108,6 +116,32 @@ type source struct {
 	stop func()
 	// frontier is the latest time of the events that were read.
 	frontier time.Time
+	// ahead is the time of an event that is much later than the others, until a second one confirms it; zero if there
+	// is none.
+	ahead time.Time
+}
+
+// advanceTo moves the frontier to the time of an event. A clock may have been wrong for a moment, and every write
+// after that would be late: a jump counts only if the next event is as late.
+func (s *source) advanceTo(at time.Time) {
+	switch {
+	case !at.After(s.frontier.Add(maxJump)):
+		s.ahead = time.Time{}
+		if at.After(s.frontier) {
+			s.frontier = at
+		}
+	case s.ahead.IsZero():
+		s.ahead = at
+	default:
+		s.frontier, s.ahead = earlier(s.ahead, at), time.Time{}
+	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // merger sorts the writes of several files by time.
@@ -120,6 +154,29 @@ type merger struct {
 	emitted time.Time
 	order   int64
 	counted int64
+	// same has the writes that were completed at the time of the last one.
+	same map[identity]struct{}
+	last time.Time
+}
+
+// identity identifies a write. Delivery to a log group repeats events.
+type identity struct {
+	auditID, verb string
+	object        ObjectRef
+}
+
+// repeats reports whether a write was returned before. Writes come by time, and a repeated one has the same time.
+func (m *merger) repeats(e *Event) bool {
+	if e.AuditID == "" {
+		return false
+	}
+	if len(m.same) == 0 || len(m.same) >= maxSame || !e.Completed.Equal(m.last) {
+		m.same, m.last = map[identity]struct{}{}, e.Completed
+	}
+	id := identity{e.AuditID, e.Verb, e.Object}
+	_, found := m.same[id]
+	m.same[id] = struct{}{}
+	return found
 }
 
 // next returns the next write, or nil at the end.
@@ -169,9 +226,7 @@ func (m *merger) advance(from *source) {
 		m.open = slices.DeleteFunc(m.open, func(s *source) bool { return s == from })
 		return
 	}
-	if e.Completed.After(from.frontier) {
-		from.frontier = e.Completed
-	}
+	from.advanceTo(e.Completed)
 	m.order++
 	m.size += e.Size()
 	heap.Push(&m.queue, queued{e, m.order})
@@ -204,7 +259,7 @@ func (l *Log) events(name string) iter.Seq[*Event] {
 		defer func() { closing() }()
 		if err != nil {
 			l.stats.Unread++
-			l.stats.problem(Position{File: displayName(name)}, err.Error())
+			l.stats.problem(Position{File: displayName(name)}, explained(err))
 			return
 		}
 		l.stats.Files++
