@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
@@ -20,7 +21,7 @@ import (
 // Facts describes namespaces as the input defines them. It is a cluster that contains only the
 // input, except that the labels of a namespace that is not part of the input are unknown.
 type Facts struct {
-	labels      map[string]map[string]string
+	namespaces  map[string]decision.Namespace
 	limitRanges lists[*corev1.LimitRange]
 	quotas      lists[*corev1.ResourceQuota]
 	autoscalers lists[*autoscalingv2.HorizontalPodAutoscaler]
@@ -33,7 +34,7 @@ type Facts struct {
 // wherever in the input they are. If two have the same name, the last one counts, as with kubectl
 // apply. Objects for which FactError returns an error are skipped.
 func FactsOf(items iter.Seq[Item], defaultNamespace string) *Facts {
-	f := &Facts{labels: map[string]map[string]string{}}
+	f := &Facts{namespaces: map[string]decision.Namespace{}}
 	for item := range items {
 		if item.Object != nil {
 			// The error is reported when the object is evaluated; see FactError.
@@ -45,7 +46,7 @@ func FactsOf(items iter.Seq[Item], defaultNamespace string) *Facts {
 
 // FactError returns an error if an object of a kind that defines facts cannot be decoded.
 func FactError(object map[string]any) error {
-	return (&Facts{labels: map[string]map[string]string{}}).add(object, "")
+	return (&Facts{namespaces: map[string]decision.Namespace{}}).add(object, "")
 }
 
 // factKinds are the kinds that add reads.
@@ -93,7 +94,9 @@ func (f *Facts) addNamespace(object map[string]any) error {
 	if err != nil {
 		return errors.New("all labels of the Namespace must be strings")
 	}
-	f.labels[name] = labels
+	at, _, _ := unstructured.NestedString(object, "metadata", "creationTimestamp") // without one, it is not known
+	created, _ := time.Parse(time.RFC3339, at)
+	f.namespaces[name] = decision.Namespace{Name: name, Labels: labels, Known: true, Created: created}
 	return nil
 }
 
@@ -102,8 +105,8 @@ func (f *Facts) Namespace(_ context.Context, name string) (decision.Namespace, e
 	if name == "" {
 		return decision.Namespace{Known: true}, nil
 	}
-	if labels, found := f.labels[name]; found {
-		return decision.Namespace{Name: name, Labels: labels, Known: true}, nil
+	if namespace, found := f.namespaces[name]; found {
+		return namespace, nil
 	}
 	return decision.Namespace{Name: name}, nil
 }

@@ -30,7 +30,7 @@ func (f *Facts) Over(cluster ClusterFacts) *Overlay { return &Overlay{input: f, 
 // Namespace returns the labels of a namespace.
 func (o *Overlay) Namespace(ctx context.Context, name string) (decision.Namespace, error) {
 	namespace, err := o.cluster.Namespace(ctx, name)
-	labels, found := o.input.labels[name]
+	own, found := o.input.namespaces[name]
 	if err != nil || !found {
 		return namespace, err
 	}
@@ -38,7 +38,7 @@ func (o *Overlay) Namespace(ctx context.Context, name string) (decision.Namespac
 	if merged == nil {
 		merged = map[string]string{}
 	}
-	maps.Copy(merged, labels)
+	maps.Copy(merged, own.Labels)
 	return decision.Namespace{Name: name, Labels: merged, Known: true, Created: namespace.Created}, nil
 }
 
