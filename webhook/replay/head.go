@@ -19,6 +19,7 @@ type head struct {
 	// grace is the grace period of a deletion, in seconds.
 	grace               int64
 	labels, annotations []byte
+	owners              []byte
 	// sum identifies the labels and annotations. The API server writes them sorted.
 	sum [sha256.Size]byte
 }
@@ -63,6 +64,8 @@ func (h *head) readMetadata(text []byte) {
 			h.grace, _ = strconv.ParseInt(string(value), 10, 64) // 0 ends the deletion
 		case "finalizers":
 			h.hasFinalizers = len(bytes.TrimSpace(value)) > 2
+		case "ownerReferences":
+			h.owners = value
 		case "labels":
 			h.labels = value
 		case "annotations":

@@ -4,8 +4,8 @@ import (
 	"cmp"
 	"context"
 	"iter"
-	"maps"
 	"slices"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -17,6 +17,8 @@ import (
 // implements pipeline.Live and pipeline.PodReader.
 type lookup struct {
 	store *store
+	// uid is that of the object that is decided, and of the controller of its revisions.
+	uid string
 	// born is true if the log has the creation of the object that is decided, so that it has its revisions too.
 	born bool
 	// incomplete describes what was looked for in vain although it may exist; empty if nothing was.
@@ -24,7 +26,12 @@ type lookup struct {
 }
 
 // reset begins a decision about an object.
-func (l *lookup) reset(born bool) { l.born, l.incomplete = born, "" }
+func (l *lookup) reset(k *known) {
+	*l = lookup{store: l.store}
+	if k != nil {
+		l.uid, l.born = k.uid, k.born
+	}
+}
 
 // maxRevisions is the number of revisions that admission reads.
 const maxRevisions = 200
@@ -59,14 +66,14 @@ func (l *lookup) Revisions(_ context.Context, kind schema.GroupVersionKind, name
 	}
 }
 
-// matching returns the objects that a selector matches, by name.
+// matching returns the revisions of the object that is decided, if a selector matches them, by name.
 func (l *lookup) matching(r resource, namespace string, selector labels.Selector) (found []*known) {
-	all := l.store.all(r, namespace)
-	for _, name := range slices.Sorted(maps.Keys(all)) {
-		if k := all[name]; selector.Matches(k.labelSet()) {
+	for _, k := range l.store.all(r, namespace) {
+		if k.controller == l.uid && selector.Matches(k.labelSet()) {
 			found = append(found, k)
 		}
 	}
+	slices.SortFunc(found, func(a, b *known) int { return strings.Compare(a.key.object, b.key.object) })
 	return found
 }
 

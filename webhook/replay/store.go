@@ -20,8 +20,10 @@ type objectKey struct {
 // known is the last known state of an object.
 type known struct {
 	key objectKey
-	// head has no annotations.
+	// head has no annotations and no owners.
 	head
+	// controller is the UID of the object that controls a revision, or empty.
+	controller string
 	// text is the object as JSON, compressed unless it is recent.
 	text       []byte
 	compressed bool
@@ -152,7 +154,10 @@ func (s *store) put(key objectKey, h head, text []byte, born bool) {
 	s.remove(key)
 	k := &known{key: key, head: h, text: text, born: born}
 	// The texts of the head would keep the whole object.
-	k.labels, k.annotations = bytes.Clone(h.labels), nil
+	k.labels, k.annotations, k.owners = bytes.Clone(h.labels), nil, nil
+	if isRevision(key.resource) {
+		k.controller = controllerOf(h.owners)
+	}
 	element := s.recent.PushFront(k)
 	s.objects[key] = element
 	in := objectKey{resource: key.resource, namespace: key.namespace}
@@ -217,7 +222,7 @@ func (s *store) remove(key objectKey) {
 
 // doubt records that a namespace may have more objects of a resource than those known. Only revisions are listed.
 func (s *store) doubt(r resource, namespace, reason string) {
-	if r != replicaSets && r != controllerRevisions {
+	if !isRevision(r) {
 		return
 	}
 	key := objectKey{resource: r, namespace: namespace}
@@ -241,6 +246,25 @@ func (s *store) doubtAbout(r resource, namespace string) string {
 		return doubtEvicted
 	case !s.seen[r]:
 		return doubtUnseen
+	}
+	return ""
+}
+
+func isRevision(r resource) bool { return r == replicaSets || r == controllerRevisions }
+
+// controllerOf returns the UID of the controller in the text of ownerReferences, or "".
+func controllerOf(owners []byte) string {
+	var all []struct {
+		UID        string `json:"uid"`
+		Controller bool   `json:"controller"`
+	}
+	if len(owners) == 0 || json.Unmarshal(owners, &all) != nil {
+		return ""
+	}
+	for _, owner := range all {
+		if owner.Controller {
+			return owner.UID
+		}
 	}
 	return ""
 }
