@@ -18,6 +18,7 @@ import (
 
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/rego"
 	"taffrail.dev/webhook/replay"
 	"taffrail.dev/webhook/replay/auditlog"
 	"taffrail.dev/webhook/report"
@@ -136,9 +137,14 @@ func replayLog(ctx context.Context, command *cobra.Command, args []string, f *re
 	if err != nil {
 		return err
 	}
+	catalogs := []*rego.Catalog{current.snapshot.Catalog()}
+	if other != nil {
+		catalogs = append(catalogs, other.Catalog())
+	}
+	kinds := replay.KindsOf(catalogs...)
+	options.Needed = kinds.Needs
 	log, collector := auditlog.Open(files, options), replay.NewCollector(collect)
 	if f.coverage {
-		kinds := replay.KindsOf(current.snapshot.Catalog())
 		for e := range log.Writes() {
 			collector.Cover(e, kinds)
 		}
@@ -185,6 +191,7 @@ func replayLog(ctx context.Context, command *cobra.Command, args []string, f *re
 // historyOf reads a log for what it has of facts.
 func historyOf(ctx context.Context, files []string, o auditlog.Options) (*replay.History, error) {
 	var history replay.History
+	o.Needed = replay.NeedsFact
 	o.Until = time.Time{} // what is changed after that was not changed before
 	for e := range auditlog.Open(files, o).Writes() {
 		if err := ctx.Err(); err != nil {

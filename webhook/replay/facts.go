@@ -31,9 +31,10 @@ type facts struct {
 	size int
 	full bool
 
-	// now is the time of the current decision, and version the resourceVersion that it results in, if that is known.
-	now     time.Time
-	version string
+	// now is the time of the current decision, and received when the API server has begun with the write. version is the
+	// resourceVersion that the write results in, if that is known.
+	now, received time.Time
+	version       string
 	// missing has the facts that are not known to the current decision, with the reason.
 	missing map[decision.Fact]string
 }
@@ -54,6 +55,8 @@ type namespace struct {
 	labels             map[string]string
 	created            time.Time
 	uid, version       string
+	// limited is when a LimitRange was last written.
+	limited time.Time
 	// size is that of the text of the Namespace.
 	size    int
 	objects map[decision.Fact]map[string]kept
@@ -101,10 +104,10 @@ func (f *facts) grow(bytes int) bool {
 	return true
 }
 
-// reset begins a decision about a write that was completed at a time and results in a resourceVersion.
-func (f *facts) reset(now time.Time, version string) {
+// reset begins a decision about a write that was received and completed at some time, and results in a resourceVersion.
+func (f *facts) reset(received, now time.Time, version string) {
 	clear(f.missing)
-	f.now, f.version = now, version
+	f.received, f.now, f.version = received, now, version
 }
 
 // Namespace implements pipeline.FactSource.
@@ -171,6 +174,8 @@ func (f *facts) known(ctx context.Context, fact decision.Fact, name string) (bas
 		base.SetUnread(fact, f.missing[fact])
 	case in != nil && len(in.unread[fact]) > 0:
 		base.SetUnread(fact, "the log does not have the content of the "+what)
+	case in != nil && fact == decision.FactLimitRanges && f.received.Before(in.limited):
+		base.SetUnread(fact, "the "+what+" were changed while the write was made")
 	case f.full && in == nil:
 		base.SetUnread(fact, "the "+what+" were forgotten for want of memory")
 	case in != nil && in.born && f.records(r), name == "":
@@ -274,7 +279,7 @@ func appendFact(facts *decision.Facts, object metav1.Object) {
 // factOf returns the fact that a resource is, and a new object of its type.
 func factOf(r resource) (decision.Fact, metav1.Object) {
 	switch r {
-	case resource{"", "limitranges"}:
+	case limitRanges:
 		return decision.FactLimitRanges, &corev1.LimitRange{}
 	case quotas:
 		return decision.FactResourceQuotas, &corev1.ResourceQuota{}
@@ -293,7 +298,7 @@ func factOf(r resource) (decision.Fact, metav1.Object) {
 func resourceOfFact(fact decision.Fact) resource {
 	switch fact {
 	case decision.FactLimitRanges:
-		return resource{"", "limitranges"}
+		return limitRanges
 	case decision.FactResourceQuotas:
 		return quotas
 	case decision.FactClaims:

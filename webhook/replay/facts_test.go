@@ -188,3 +188,16 @@ func TestFactsOutOfOrder(t *testing.T) {
 	l.version = 400
 	want(t, "the newer maximum", l.write("create", "apps/deployments", "a", big), decision.VerdictDeny)
 }
+
+// A LimitRange that is written at the same time may count or not.
+func TestFactsOfTheSameTime(t *testing.T) {
+	l := newLog(t, replay.Options{Snapshot: snapshot(t, "limitrange-fit")})
+	namespaceOf(l, nil)
+	l.write("create", "limitranges", "most", map[string]any{"apiVersion": "v1", "kind": "LimitRange", "metadata": map[string]any{"name": "most", "namespace": "shop"}, "spec": map[string]any{}})
+	early := func(e *auditlog.Event) { e.Received = e.Completed.Add(-3 * time.Second) }
+	o := want(t, "at the same time", l.write("create", "apps/deployments", "a", deployment(good), early), decision.VerdictUnknown)
+	if why := o.Validating.Findings[0].Unknown; !strings.Contains(why, "were changed while the write was made") {
+		t.Errorf("%s", why)
+	}
+	want(t, "later", l.write("create", "apps/deployments", "b", deployment(good)), decision.VerdictAllow)
+}

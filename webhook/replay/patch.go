@@ -27,6 +27,9 @@ func applyPatch(text []byte, operations []decision.PatchOperation) ([]byte, erro
 	if len(operations) == 0 {
 		return text, nil
 	}
+	if patched, ok := insertAll(text, operations); ok {
+		return patched, nil
+	}
 	encoded, err := json.Marshal(operations)
 	if err != nil {
 		return nil, err

@@ -188,7 +188,7 @@ func (r *Replayer) decide(ctx context.Context, w *write, result *Result) {
 
 // outcome decides a write by one configuration: a new Pod at /mutate first, and then the object as patched.
 func (r *Replayer) outcome(ctx context.Context, decider *pipeline.Decider, w *write, identity decision.Request) (o Outcome, validating *decision.Request) {
-	r.facts.reset(r.now, w.object.head.version)
+	r.facts.reset(w.event.Received, r.now, w.object.head.version)
 	r.lookup.reset(w.known)
 	if w.object.fromRequest && w.key.resource == pods {
 		r.facts.missing[decision.FactLimitRanges] = "the log has the Pod as it was sent, without what LimitRanges have added"

@@ -26,6 +26,8 @@ var (
 	quotas     = resource{"", "resourcequotas"}
 	cronJobs   = resource{"batch", "cronjobs"}
 
+	limitRanges = resource{"", "limitranges"}
+
 	replicaSets         = resource{"apps", "replicasets"}
 	controllerRevisions = resource{"apps", "controllerrevisions"}
 

@@ -146,6 +146,17 @@ func KindsOf(catalogs ...*rego.Catalog) *Kinds {
 	return k
 }
 
+// Needs reports whether the writes of an object are needed in full to replay a log.
+func (k *Kinds) Needs(ref *auditlog.ObjectRef) bool {
+	return k.matter(resourceOf(ref)) || resourceOf(ref) == resource{"", "bindings"}
+}
+
+// NeedsFact reports whether the writes of an object are needed in full for a History.
+func NeedsFact(ref *auditlog.ObjectRef) bool {
+	fact, _ := factOf(resourceOf(ref))
+	return fact != "" || resourceOf(ref) == namespaces
+}
+
 // covers reports whether a policy covers a kind. Revisions and Bindings are decided as the objects that they concern.
 func (k *Kinds) covers(kind schema.GroupVersionKind) bool {
 	return k.covered[kind.GroupKind()] || kind == binding || kind == rules[controllerRevisions].kind

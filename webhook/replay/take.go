@@ -19,6 +19,9 @@ func (r *Replayer) take(w *write) {
 	case e.Status.Code >= badRequest:
 		return
 	}
+	if w.key.resource == limitRanges {
+		r.facts.of(w.key.namespace).limited = e.Completed
+	}
 	switch {
 	case e.Verb == "deletecollection":
 		r.takeCollection(w)

@@ -120,28 +120,19 @@ func parseTime(text []byte) (time.Time, bool) {
 }
 
 // event returns the event, or an error if a field has the wrong type. It copies everything that it needs.
-func (d *document) event() (*Event, error) {
+func (d *document) event(needed func(*ObjectRef) bool) (*Event, error) {
 	e := &Event{Truncated: d.cut}
-	var user, impersonated User
 	for _, field := range []struct {
 		name string
 		text []byte
-		into any
-	}{
-		{"level", d.level, &e.Level}, {"auditID", d.auditID, &e.AuditID}, {"requestURI", d.requestURI, &e.RequestURI}, {"verb", d.verb, &e.Verb},
-		{"user", d.user, &user}, {"impersonatedUser", d.impersonated, &impersonated},
-		{"objectRef", d.objectRef, &e.Object}, {"responseStatus", d.status, &e.Status}, {"annotations", d.annotations, &e.Annotations},
-	} {
-		if field.text == nil {
-			continue
-		}
-		if err := json.Unmarshal(field.text, field.into); err != nil {
-			return nil, fmt.Errorf("%s has the wrong type", field.name) // the JSON error would quote the value
+		into *string
+	}{{"level", d.level, (*string)(&e.Level)}, {"auditID", d.auditID, &e.AuditID}, {"verb", d.verb, &e.Verb}} {
+		if err := decode(field.name, field.text, field.into); err != nil {
+			return nil, err
 		}
 	}
-	e.User = user
-	if impersonated.Username != "" {
-		e.User = impersonated
+	if err := decode("objectRef", d.objectRef, &e.Object); err != nil {
+		return nil, err
 	}
 	var ok bool
 	for _, at := range []struct {
@@ -156,11 +147,50 @@ func (d *document) event() (*Event, error) {
 			return nil, fmt.Errorf("%s is not a time", at.name)
 		}
 	}
+	if needed != nil && !needed(&e.Object) {
+		return e, nil
+	}
+	return e, d.rest(e)
+}
+
+// rest sets what only writes that are needed have.
+func (d *document) rest(e *Event) error {
+	var impersonated User
+	for _, field := range []struct {
+		name string
+		text []byte
+		into any
+	}{
+		{"requestURI", d.requestURI, &e.RequestURI}, {"user", d.user, &e.User}, {"impersonatedUser", d.impersonated, &impersonated},
+		{"responseStatus", d.status, &e.Status}, {"annotations", d.annotations, &e.Annotations},
+	} {
+		if err := decode(field.name, field.text, field.into); err != nil {
+			return err
+		}
+	}
+	if impersonated.Username != "" {
+		e.User = impersonated
+	}
 	if e.Annotations["audit.k8s.io/truncated"] == "true" {
 		e.Truncated = true
 	}
 	e.RequestObject, e.ResponseObject = object(d.requestObject), object(d.responseObject)
-	return e, nil
+	return nil
+}
+
+// decode decodes the text of a field, unless it is nil.
+func decode(name string, text []byte, into any) error {
+	if text == nil {
+		return nil
+	}
+	if plain, ok := into.(*string); ok && len(text) >= 2 && text[0] == '"' && bytes.IndexByte(text, '\\') < 0 {
+		*plain = string(text[1 : len(text)-1])
+		return nil
+	}
+	if err := json.Unmarshal(text, into); err != nil {
+		return fmt.Errorf("%s has the wrong type", name) // the JSON error would quote the value
+	}
+	return nil
 }
 
 // object returns a copy of the text of an object, or nil if it is something else.

@@ -16,6 +16,9 @@ type Options struct {
 	Stdin io.Reader
 	// Until is the time after which writes are left out; zero means no limit.
 	Until time.Time
+	// Needed reports whether a write of an object is needed in full. Others have only a level, a verb, a time and the
+	// object's reference, and are read faster. If nil, all are needed.
+	Needed func(*ObjectRef) bool
 	// Progress is called from time to time. It may be nil.
 	Progress func(*Stats)
 }
@@ -263,7 +266,7 @@ func (l *Log) events(name string) iter.Seq[*Event] {
 			return
 		}
 		l.stats.Files++
-		s := &stream{window: newWindow(content), file: displayName(name), stats: &l.stats, emit: yield}
+		s := &stream{window: newWindow(content), file: displayName(name), stats: &l.stats, needed: l.options.Needed, emit: yield}
 		s.read()
 	}
 }

@@ -16,6 +16,8 @@ type stream struct {
 	*window
 	file  string
 	stats *Stats
+	// needed is Options.Needed.
+	needed func(*ObjectRef) bool
 	// emit returns false to end the stream.
 	emit func(*Event) bool
 	// stopped is set once emit has returned false.
@@ -222,7 +224,7 @@ func (s *stream) event(at Position, d *document, logged time.Time) {
 	if !write {
 		return
 	}
-	e, err := d.event()
+	e, err := d.event(s.needed)
 	if err != nil {
 		s.stats.problem(at, err.Error())
 		return
