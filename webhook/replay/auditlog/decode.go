@@ -120,7 +120,7 @@ func parseTime(text []byte) (time.Time, bool) {
 }
 
 // event returns the event, or an error if a field has the wrong type. It copies everything that it needs.
-func (d *document) event(needed func(*ObjectRef) bool) (*Event, error) {
+func (d *document) event(needed func(*ObjectRef) bool, users users) (*Event, error) {
 	e := &Event{Truncated: d.cut}
 	for _, field := range []struct {
 		name string
@@ -150,32 +150,59 @@ func (d *document) event(needed func(*ObjectRef) bool) (*Event, error) {
 	if needed != nil && !needed(&e.Object) {
 		return e, nil
 	}
-	return e, d.rest(e)
+	return e, d.rest(e, users)
 }
 
 // rest sets what only writes that are needed have.
-func (d *document) rest(e *Event) error {
-	var impersonated User
+func (d *document) rest(e *Event, users users) (err error) {
+	if e.User, err = users.decode("user", d.user); err != nil {
+		return err
+	}
+	if impersonated, err := users.decode("impersonatedUser", d.impersonated); err != nil {
+		return err
+	} else if impersonated.Username != "" {
+		e.User = impersonated
+	}
 	for _, field := range []struct {
 		name string
 		text []byte
 		into any
 	}{
-		{"requestURI", d.requestURI, &e.RequestURI}, {"user", d.user, &e.User}, {"impersonatedUser", d.impersonated, &impersonated},
-		{"responseStatus", d.status, &e.Status}, {"annotations", d.annotations, &e.Annotations},
+		{"requestURI", d.requestURI, &e.RequestURI}, {"responseStatus", d.status, &e.Status}, {"annotations", d.annotations, &e.Annotations},
 	} {
 		if err := decode(field.name, field.text, field.into); err != nil {
 			return err
 		}
-	}
-	if impersonated.Username != "" {
-		e.User = impersonated
 	}
 	if e.Annotations["audit.k8s.io/truncated"] == "true" {
 		e.Truncated = true
 	}
 	e.RequestObject, e.ResponseObject = object(d.requestObject), object(d.responseObject)
 	return nil
+}
+
+// users has the users that were decoded, by their texts. Few users make most writes.
+type users map[string]User
+
+// maxUsers limits the memory for users.
+const maxUsers = 500
+
+func (u users) decode(field string, text []byte) (User, error) {
+	if text == nil {
+		return User{}, nil
+	}
+	if user, found := u[string(text)]; found {
+		return user, nil
+	}
+	var user User
+	if err := decode(field, text, &user); err != nil {
+		return user, err
+	}
+	if len(u) >= maxUsers {
+		clear(u)
+	}
+	u[string(text)] = user
+	return user, nil
 }
 
 // decode decodes the text of a field, unless it is nil.

@@ -108,7 +108,7 @@ func firstTime(name string) time.Time {
 		return time.Time{}
 	}
 	var stats Stats
-	s := &stream{window: newWindow(io.LimitReader(content, probed)), stats: &stats, emit: func(*Event) bool { return true }}
+	s := &stream{window: newWindow(io.LimitReader(content, probed)), stats: &stats, users: users{}, emit: func(*Event) bool { return true }}
 	s.read()
 	return stats.First
 }
@@ -266,7 +266,7 @@ func (l *Log) events(name string) iter.Seq[*Event] {
 			return
 		}
 		l.stats.Files++
-		s := &stream{window: newWindow(content), file: displayName(name), stats: &l.stats, needed: l.options.Needed, emit: yield}
+		s := &stream{window: newWindow(content), file: displayName(name), stats: &l.stats, needed: l.options.Needed, users: users{}, emit: yield}
 		s.read()
 	}
 }

@@ -18,6 +18,7 @@ type stream struct {
 	stats *Stats
 	// needed is Options.Needed.
 	needed func(*ObjectRef) bool
+	users  users
 	// emit returns false to end the stream.
 	emit func(*Event) bool
 	// stopped is set once emit has returned false.
@@ -224,7 +225,7 @@ func (s *stream) event(at Position, d *document, logged time.Time) {
 	if !write {
 		return
 	}
-	e, err := d.event(s.needed)
+	e, err := d.event(s.needed, s.users)
 	if err != nil {
 		s.stats.problem(at, err.Error())
 		return
