@@ -116,7 +116,7 @@ func (f *configurationFlags) configuration(ctx context.Context, command *cobra.C
 	if err != nil {
 		return nil, err
 	}
-	ceiling, err := f.ceiling(command, from)
+	maxMode, err := f.effectiveMaxMode(command, from)
 	if err != nil {
 		return nil, err
 	}
@@ -124,11 +124,11 @@ func (f *configurationFlags) configuration(ctx context.Context, command *cobra.C
 	if err != nil {
 		return nil, err
 	}
-	return &configuration{from, snapshot, ceiling}, nil
+	return &configuration{from, snapshot, maxMode}, nil
 }
 
-// ceiling returns the maximum mode: that of the flag, or else that of the server.
-func (f *configurationFlags) ceiling(command *cobra.Command, from *source) (decision.Mode, error) {
+// effectiveMaxMode returns the maximum mode: that of the flag, or else that of the server.
+func (f *configurationFlags) effectiveMaxMode(command *cobra.Command, from *source) (decision.Mode, error) {
 	if !command.Flags().Changed("max-mode") && from.maxMode != 0 {
 		return from.maxMode, nil
 	}

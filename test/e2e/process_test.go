@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -48,6 +49,34 @@ func restarts(pod *corev1.Pod) int32 {
 		n += pod.Status.ContainerStatuses[i].RestartCount
 	}
 	return n
+}
+
+// failedToStart reports whether the last start of a container before the current one failed before its program ran,
+// which a busy container runtime may cause, and nothing in the image.
+func failedToStart(pod *corev1.Pod) bool {
+	for i := range pod.Status.ContainerStatuses {
+		ended := pod.Status.ContainerStatuses[i].LastTerminationState.Terminated
+		if ended == nil || ended.Reason != "StartError" && ended.Reason != "ContainerCannotRun" {
+			return false
+		}
+	}
+	return true
+}
+
+// lastEnds returns how each container of a replica ended last, and what it then wrote.
+func lastEnds(t *testing.T, pod *corev1.Pod) string {
+	t.Helper()
+	var text strings.Builder
+	for i := range pod.Status.ContainerStatuses {
+		status := &pod.Status.ContainerStatuses[i]
+		logs, err := world.admin.client.CoreV1().Pods(pod.Namespace).
+			GetLogs(pod.Name, &corev1.PodLogOptions{Container: status.Name, Previous: true, TailLines: new(int64(30))}).DoRaw(t.Context())
+		fmt.Fprintf(&text, "%s: %+v\n%s\n", status.Name, status.LastTerminationState.Terminated, logs)
+		if err != nil {
+			fmt.Fprintf(&text, "no logs: %v\n", err)
+		}
+	}
+	return text.String()
 }
 
 // awaitEndpoint waits until the endpoints that kube-proxy uses list a replica as ready, or do not. It returns

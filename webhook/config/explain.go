@@ -39,7 +39,7 @@ func (g *Guardrail) explainBindings(explained *decision.GuardrailExplanation, r 
 			continue
 		}
 		explained.Bindings = append(explained.Bindings, decision.BindingExplanation{
-			Policy: b.Policy.ID, Mode: capMode(maxMode, b.Mode), Bound: b.Mode, Pinned: b.ModePinned,
+			Policy: b.Policy.ID, Mode: capMode(maxMode, b.Mode), BoundMode: b.Mode, Pinned: b.ModePinned,
 			Exemptions: exemptions.honoredBy(g, b.Policy.ID),
 		})
 	}

@@ -39,8 +39,8 @@ type BindingExplanation struct {
 	Policy string
 	// Mode is the one in effect, after the maximum mode.
 	Mode Mode
-	// Bound is the mode without the maximum mode.
-	Bound Mode
+	// BoundMode is the mode without the maximum mode.
+	BoundMode Mode
 	// Pinned is true if the binding sets a mode of its own, below that of the Guardrail.
 	Pinned bool
 	// Exemptions has the names of those that exempt the object, or some of its containers.

@@ -133,8 +133,8 @@ func (b *explainWriter) guardrail(g *decision.GuardrailExplanation) {
 func (b *explainWriter) binding(binding *decision.BindingExplanation) {
 	text := fmt.Sprintf("  %-7s  %s", binding.Mode, binding.Policy)
 	switch {
-	case binding.Mode != binding.Bound:
-		text += fmt.Sprintf(" (bound with %s; the maximum mode is %s)", binding.Bound, binding.Mode)
+	case binding.Mode != binding.BoundMode:
+		text += fmt.Sprintf(" (bound with %s; the maximum mode is %s)", binding.BoundMode, binding.Mode)
 	case binding.Pinned:
 		text += " (the mode of the binding)"
 	}

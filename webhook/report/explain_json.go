@@ -81,7 +81,7 @@ func ExplanationJSON(w io.Writer, e *Explained) error {
 			TrustedUsers: listOf(g.TrustedUsers), TrustedGroups: listOf(g.TrustedGroups), TolerateExisting: g.TolerateExisting,
 		}
 		for _, b := range g.Bindings {
-			guardrail.Policies = append(guardrail.Policies, jsonBinding{Policy: b.Policy, Mode: b.Mode, BoundMode: b.Bound, Exemptions: listOf(b.Exemptions)})
+			guardrail.Policies = append(guardrail.Policies, jsonBinding{Policy: b.Policy, Mode: b.Mode, BoundMode: b.BoundMode, Exemptions: listOf(b.Exemptions)})
 		}
 		out.Guardrails = append(out.Guardrails, guardrail)
 	}

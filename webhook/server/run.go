@@ -79,11 +79,11 @@ func Run(ctx context.Context, o Options) error {
 			return serveMetrics(background, limited, metricsHandler(registry, probes), o.Log.WithName("metrics"))
 		})
 	}
-	ceiling := "none"
+	maxMode := "none"
 	if o.MaxMode != 0 {
-		ceiling = o.MaxMode.String()
+		maxMode = o.MaxMode.String()
 	}
-	o.Log.Info("Serving", "address", listener.Addr().String(), "maxMode", ceiling, "engine", string(o.Engine), "compare", o.Compare, "apiServer", o.Config.Host)
+	o.Log.Info("Serving", "address", listener.Addr().String(), "maxMode", maxMode, "engine", string(o.Engine), "compare", o.Compare, "apiServer", o.Config.Host)
 
 	// Whatever stops the server, it drains first.
 	until, end := context.WithCancel(ctx)
