@@ -2,6 +2,7 @@ package replay_test
 
 import (
 	"fmt"
+	"maps"
 	"testing"
 
 	"taffrail.dev/webhook/decision"
@@ -91,14 +92,10 @@ func TestObjectsThatAreGone(t *testing.T) {
 		l := newLog(t, replay.Options{Snapshot: snapshot(t, "image-tag")})
 		l.write("create", "pods", "web", pod(bad))
 		deleted := pod(bad)
-		for name, value := range test.metadata {
-			deleted["metadata"].(map[string]any)[name] = value
-		}
+		maps.Copy(deleted["metadata"].(map[string]any), test.metadata)
 		l.write("delete", "pods", "web", deleted)
 		labeled := pod(bad)
-		for name, value := range test.metadata {
-			labeled["metadata"].(map[string]any)[name] = value
-		}
+		maps.Copy(labeled["metadata"].(map[string]any), test.metadata)
 		labeled["metadata"].(map[string]any)["labels"] = map[string]any{"app": "web", "a": "b"}
 		want(t, what, l.write("update", "pods", "web", labeled), test.verdict)
 	}

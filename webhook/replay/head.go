@@ -76,9 +76,9 @@ func (h *head) readMetadata(text []byte) {
 	sum := sha256.New()
 	for _, text := range [][]byte{h.labels, h.annotations} {
 		if len(text) > len("{}") && string(text) != "null" {
-			sum.Write(text) //nolint:errcheck // a hash takes everything
+			sum.Write(text)
 		}
-		sum.Write([]byte{0}) //nolint:errcheck // as above
+		sum.Write([]byte{0})
 	}
 	sum.Sum(h.sum[:0])
 }

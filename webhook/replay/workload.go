@@ -24,8 +24,8 @@ func keyOf(r *Result, all ...[]*decision.Finding) (k key) {
 		for _, text := range texts {
 			var length [8]byte
 			binary.LittleEndian.PutUint64(length[:], uint64(len(text)))
-			sum.Write(length[:])    //nolint:errcheck // a hash takes everything
-			sum.Write([]byte(text)) //nolint:errcheck // as above
+			sum.Write(length[:])
+			sum.Write([]byte(text))
 		}
 	}
 	req := r.Request
