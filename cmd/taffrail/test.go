@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"taffrail.dev/webhook/rego/regotest"
+	"taffrail.dev/webhook/report"
 )
 
 // errNoTests is returned if there is nothing to test, so that a mistyped path does not pass.
@@ -61,7 +62,7 @@ func test(command *cobra.Command, paths []string, f *testFlags) error {
 	if f.output.value == "json" {
 		err = tested.WriteJSON(command.OutOrStdout())
 	} else {
-		err = tested.WriteText(command.OutOrStdout(), command.ErrOrStderr(), f.coverage)
+		err = report.PolicyTestText(command.OutOrStdout(), command.ErrOrStderr(), tested, f.coverage)
 	}
 	switch {
 	case err != nil:

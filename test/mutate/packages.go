@@ -21,6 +21,7 @@ func groups() []group {
 		{"webhook/pipeline", []string{"webhook/admission", "webhook/audit"}},
 		{"webhook/rego", []string{"webhook/rego/regotest", "webhook/config", "webhook/pipeline"}},
 		{"webhook/rego/sandbox", []string{"webhook/rego"}},
+		{"webhook/configcheck", nil},
 		{"webhook/decision", []string{"webhook/pipeline", "webhook/admission"}},
 		{"webhook/credentials", []string{"webhook/rego"}},
 		{"webhook/config", []string{"webhook/admission", "webhook/pipeline"}},

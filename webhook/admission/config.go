@@ -7,8 +7,8 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"taffrail.dev/webhook/configcheck"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/request"
 )
 
@@ -17,7 +17,7 @@ import (
 type Checker interface {
 	Check(ctx context.Context, r *decision.Request) (*decision.Checked, error)
 	// Exempt returns what an Exemption loosens without its author having permission to.
-	Exempt(ctx context.Context, r *decision.Request, rights pipeline.Exempters) ([]decision.NotExempting, error)
+	Exempt(ctx context.Context, r *decision.Request, rights configcheck.Exempters) ([]decision.NotExempting, error)
 }
 
 // readConfiguration reads the review of an object of Taffrail's own configuration.

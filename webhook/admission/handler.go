@@ -13,6 +13,7 @@ import (
 	"github.com/go-logr/logr"
 
 	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/configcheck"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/request"
@@ -63,7 +64,7 @@ type Options struct {
 	// Config checks objects at ConfigPath. If nil, ConfigPath is not served.
 	Config Checker
 	// Exempters answers access reviews at ExemptPath. If it or Config is nil, ExemptPath is not served.
-	Exempters pipeline.Exempters
+	Exempters configcheck.Exempters
 	// MaxInFlight limits how many requests are decided concurrently; it defaults to DefaultMaxInFlight. The API
 	// server is made to retry the others. A request counts once its body is complete; twice as many may be
 	// arriving.

@@ -13,6 +13,7 @@ import (
 
 	"taffrail.dev/webhook/admission"
 	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/configcheck"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/request"
@@ -83,7 +84,7 @@ func (nobody) Check(context.Context, *decision.Request) (*decision.Checked, erro
 	return &decision.Checked{}, nil
 }
 
-func (nobody) Exempt(context.Context, *decision.Request, pipeline.Exempters) ([]decision.NotExempting, error) {
+func (nobody) Exempt(context.Context, *decision.Request, configcheck.Exempters) ([]decision.NotExempting, error) {
 	return nil, nil
 }
 

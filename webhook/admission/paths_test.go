@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"taffrail.dev/webhook/admission"
+	"taffrail.dev/webhook/configcheck"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/request"
@@ -34,7 +35,7 @@ func (c configuring) Check(context.Context, *decision.Request) (*decision.Checke
 	return c.checked, c.err
 }
 
-func (c configuring) Exempt(context.Context, *decision.Request, pipeline.Exempters) ([]decision.NotExempting, error) {
+func (c configuring) Exempt(context.Context, *decision.Request, configcheck.Exempters) ([]decision.NotExempting, error) {
 	return c.lacking, c.err
 }
 

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"maps"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -85,14 +84,10 @@ func checkFailurePolicy(failure v1alpha1.PolicyFailure, at *field.Path) field.Er
 
 // moduleErrors returns each error of a module separately.
 func moduleErrors(err error) (errs field.ErrorList) {
-	var joined interface{ Unwrap() []error }
-	if errors.As(err, &joined) {
-		for _, one := range joined.Unwrap() {
-			errs = append(errs, moduleErrors(one)...)
-		}
-		return errs
+	for _, one := range rego.Errors(err) {
+		errs = append(errs, field.Invalid(field.NewPath("spec", "rego"), field.OmitValueType{}, one.Error()))
 	}
-	return field.ErrorList{field.Invalid(field.NewPath("spec", "rego"), field.OmitValueType{}, err.Error())}
+	return errs
 }
 
 func regoOf(specs map[string]v1alpha1.PolicySpec) map[string]string {

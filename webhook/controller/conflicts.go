@@ -10,12 +10,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/configcheck"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/pipeline"
 )
 
 // conflictingCondition returns the condition Conflicting, or nil for a Guardrail that never had one.
-func conflictingCondition(g *v1alpha1.Guardrail, conflicts []pipeline.Conflict) *metav1.Condition {
+func conflictingCondition(g *v1alpha1.Guardrail, conflicts []configcheck.Conflict) *metav1.Condition {
 	if len(conflicts) == 0 {
 		if meta.FindStatusCondition(g.Status.Conditions, v1alpha1.ConditionConflicting) == nil {
 			return nil

@@ -17,6 +17,7 @@ import (
 	"taffrail.dev/webhook/admission"
 	"taffrail.dev/webhook/audit"
 	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/configcheck"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/facts"
 	"taffrail.dev/webhook/metrics"
@@ -63,7 +64,7 @@ type Controllers struct {
 	comparison   *comparison // nil if nothing is compared
 	leader       *leader     // nil without leader election
 	work         *leaderWork
-	checker      *pipeline.Checker
+	checker      *configcheck.Checker
 	rights       *facts.Rights
 }
 
@@ -139,7 +140,7 @@ func New(o Options) (*Controllers, error) {
 	return &Controllers{
 		cluster: cluster, informers: watches, reachability: reachability, compiler: compiler, comparison: compared, status: status,
 		failures: failures, counter: counter, wouldDeny: wouldDeny, leader: elected, work: work,
-		checker: pipeline.NewChecker(o.Catalog, &storedConfig{live: api, facts: known}, nil),
+		checker: configcheck.New(o.Catalog, &storedConfig{live: api, facts: known}, nil),
 		rights:  facts.NewRights(cluster.GetClient()),
 	}, nil
 }
@@ -148,7 +149,7 @@ func New(o Options) (*Controllers, error) {
 func (c *Controllers) Current() admission.Decider { return c.compiler.Current() }
 
 // Checker returns the Checker of Taffrail's own configuration.
-func (c *Controllers) Checker() *pipeline.Checker { return c.checker }
+func (c *Controllers) Checker() *configcheck.Checker { return c.checker }
 
 // Rights returns the source of access reviews.
 func (c *Controllers) Rights() *facts.Rights { return c.rights }

@@ -18,6 +18,7 @@ import (
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/audit"
 	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/configcheck"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/metrics"
 	"taffrail.dev/webhook/pipeline"
@@ -101,7 +102,7 @@ func (w *statusWriter) writeGuardrails(ctx context.Context, compiled *outcome, s
 	if err := w.client.List(ctx, &list); err != nil {
 		return fmt.Errorf("listing Guardrails: %w", err)
 	}
-	conflicts, err := pipeline.Conflicts(ctx, compiled.snapshot, w.namespaces)
+	conflicts, err := configcheck.Conflicts(ctx, compiled.snapshot, w.namespaces)
 	if err != nil {
 		return fmt.Errorf("looking for conflicts: %w", err)
 	}

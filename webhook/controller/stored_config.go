@@ -13,7 +13,7 @@ import (
 	"taffrail.dev/webhook/facts"
 )
 
-// storedConfig implements pipeline.Stored. It reads the configuration from the API server. Namespaces appear
+// storedConfig implements configcheck.Stored. It reads the configuration from the API server. Namespaces appear
 // only in messages, so it reads them from the informers.
 type storedConfig struct {
 	live  client.Reader

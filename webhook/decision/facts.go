@@ -56,6 +56,22 @@ func (f *Facts) SetUnread(fact Fact, reason string) {
 	f.Unread[fact] = reason
 }
 
+// Add adds an object of one of the kinds of facts. It ignores any other.
+func (f *Facts) Add(object metav1.Object) {
+	switch object := object.(type) {
+	case *corev1.LimitRange:
+		f.LimitRanges = append(f.LimitRanges, object)
+	case *corev1.ResourceQuota:
+		f.ResourceQuotas = append(f.ResourceQuotas, object)
+	case *autoscalingv2.HorizontalPodAutoscaler:
+		f.Autoscalers = append(f.Autoscalers, object)
+	case *corev1.PersistentVolumeClaim:
+		f.PersistentVolumeClaims = append(f.PersistentVolumeClaims, object)
+	case *storagev1.StorageClass:
+		f.StorageClasses = append(f.StorageClasses, object)
+	}
+}
+
 // Replace replaces the objects of one kind of facts with those of from.
 func (f *Facts) Replace(fact Fact, from *Facts) {
 	switch fact {

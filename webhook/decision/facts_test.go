@@ -21,6 +21,7 @@ func TestFactsByKind(t *testing.T) {
 		PersistentVolumeClaims: []*corev1.PersistentVolumeClaim{{ObjectMeta: named("persistentVolumeClaims")}},
 		StorageClasses:         []*storagev1.StorageClass{{ObjectMeta: named("storageClasses")}},
 	}
+	var added decision.Facts
 	all := []decision.Fact{decision.FactLimitRanges, decision.FactResourceQuotas, decision.FactAutoscalers, decision.FactClaims, decision.FactStorageClasses}
 	for _, taken := range all {
 		var facts decision.Facts
@@ -30,6 +31,10 @@ func TestFactsByKind(t *testing.T) {
 			if fact != taken && len(objects) > 0 || fact == taken && (len(objects) != 1 || objects[0].GetName() != string(fact)) {
 				t.Errorf("took %s, and has of %s: %v", taken, fact, objects)
 			}
+		}
+		added.Add(from.Of(taken)[0])
+		if objects := added.Of(taken); len(objects) != 1 || objects[0].GetName() != string(taken) {
+			t.Errorf("added a %s, and has %v", taken, objects)
 		}
 	}
 }

@@ -24,3 +24,8 @@ func StringAt(object map[string]any, path ...string) string {
 	s, _ := ValueAt(object, path...).(string)
 	return s
 }
+
+// Deleting reports whether an object is being deleted. It exists until its finalizers are removed.
+func Deleting(object map[string]any) bool {
+	return MapAt(object, "metadata")["deletionTimestamp"] != nil
+}

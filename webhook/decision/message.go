@@ -49,12 +49,7 @@ func (r *Request) Subject() string {
 // Denial returns the message for the writer of a refused object, or "" if no finding denies. It
 // does not end in a line break, and does not quote the value of a fix.
 func (d *Decision) Denial(subject string) string {
-	var denying []*Finding
-	for i := range d.Findings {
-		if d.Findings[i].Denies() {
-			denying = append(denying, &d.Findings[i])
-		}
-	}
+	denying := d.denying()
 	if len(denying) == 0 {
 		return ""
 	}
@@ -74,6 +69,15 @@ func (d *Decision) Denial(subject string) string {
 			Line(strings.Join(policiesOf(rest), ", "), maxLine))
 	}
 	return b.String()
+}
+
+func (d *Decision) denying() (findings []*Finding) {
+	for i := range d.Findings {
+		if d.Findings[i].Denies() {
+			findings = append(findings, &d.Findings[i])
+		}
+	}
+	return findings
 }
 
 // Text returns the message of one finding: a headline, then the field, what to write and the

@@ -2,7 +2,6 @@ package decision
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 )
 
@@ -13,12 +12,7 @@ const RelaxVerb = "relax"
 // RelaxDenial returns the message for a user who may not change the labels of a namespace, or
 // "" if no finding denies.
 func (d *Decision) RelaxDenial(subject string, user User) string {
-	var denying []*Finding
-	for i := range d.Findings {
-		if d.Findings[i].Denies() {
-			denying = append(denying, &d.Findings[i])
-		}
-	}
+	denying := d.denying()
 	if len(denying) == 0 {
 		return ""
 	}
@@ -49,21 +43,3 @@ func relaxCommands(guardrail, user string) []string {
 		fmt.Sprintf("kubectl create clusterrolebinding %s --clusterrole=%s %s", role, role, subjectFlag(user)),
 	}
 }
-
-func subjectFlag(user string) string {
-	if account, ok := strings.CutPrefix(user, "system:serviceaccount:"); ok {
-		return "--serviceaccount=" + quoted(account)
-	}
-	return "--user=" + quoted(user)
-}
-
-func quoted(text string) string {
-	if regexp.MustCompile(`^[A-Za-z0-9@%+=:,./_-]+$`).MatchString(text) {
-		return text
-	}
-	return "'" + strings.ReplaceAll(userName(text, maxLine), "'", `'\''`) + "'"
-}
-
-// userName returns a user name as one line. It is not redacted: the API server has
-// authenticated it, and oidc:ana@example.com only looks like a password before a host.
-func userName(name string, limit int) string { return shortened(oneLine(name, limit), limit) }

@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"sync"
 
-	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
-	storagev1 "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -129,18 +127,7 @@ func (f *Facts) list(ctx context.Context, fact decision.Fact, namespace string) 
 
 func factsOf(objects []client.Object) (facts decision.Facts) {
 	for _, object := range objects {
-		switch object := object.(type) {
-		case *corev1.LimitRange:
-			facts.LimitRanges = append(facts.LimitRanges, object)
-		case *corev1.ResourceQuota:
-			facts.ResourceQuotas = append(facts.ResourceQuotas, object)
-		case *autoscalingv2.HorizontalPodAutoscaler:
-			facts.Autoscalers = append(facts.Autoscalers, object)
-		case *corev1.PersistentVolumeClaim:
-			facts.PersistentVolumeClaims = append(facts.PersistentVolumeClaims, object)
-		case *storagev1.StorageClass:
-			facts.StorageClasses = append(facts.StorageClasses, object)
-		}
+		facts.Add(object)
 	}
 	return facts
 }

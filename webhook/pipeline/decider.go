@@ -154,7 +154,7 @@ func (d *Decider) decideOnce(ctx context.Context, original *decision.Request, wi
 		return nil, nil, err
 	}
 
-	// Evidence: what a denial depends on is read only if something would be denied.
+	// Evidence.
 	if err := d.distrust(ctx, r, bindings, results); err != nil {
 		return nil, nil, err
 	}
@@ -162,30 +162,33 @@ func (d *Decider) decideOnce(ctx context.Context, original *decision.Request, wi
 		request: r, bindings: bindings, results: results, exemptions: exemptions, only: within.only,
 		filled: filled(r, plan.Fills, decision.ModeEnforce), undecided: undecidedFields(r, plan.Fills), wouldFill: would,
 	}
-	if e.blocksUpdate() {
-		e.updateScope = updateScopeOf(r)
-		if e.needsStored() {
-			e.stored, e.storedErr = d.evaluateStored(ctx, r, bindings, exemptions, planner)
+	candidates := e.candidates()
+
+	// Comparison with the stored object, and with what the object may be made from. Both are read only if something
+	// would be denied otherwise.
+	open := e.blocking(candidates)
+	if len(open) > 0 {
+		open = e.tolerateByScope(open, updateScopeOf(r))
+	}
+	if len(open) > 0 {
+		stored, err := d.evaluateStored(ctx, r, bindings, exemptions, planner)
+		if err := e.tolerateBaseline(open, stored, err); err != nil {
+			return nil, nil, err
 		}
 	}
-	denies, err := e.needsExisting()
-	if err != nil {
-		return nil, nil, err
-	}
-	if denies {
-		if e.existing, err = d.findExistingFields(ctx, r, bindings, within.revision); err != nil {
+	if anyDenies(candidates) {
+		existing, err := d.findExistingFields(ctx, r, bindings, within.revision)
+		if err != nil {
 			return nil, nil, fmt.Errorf("looking for what the object may be made from: %w", err)
 		}
+		markExisting(candidates, existing)
 	}
 
 	// The Decision.
-	result, err := e.decide(gapFindings(r, bindings, plan.Gaps))
-	if err != nil {
-		return nil, nil, err
-	}
+	result := e.decision(candidates, gapFindings(r, bindings, plan.Gaps))
 	result.Fills = plan.Fills
 	if patches(r) {
-		result.Patch = patchFor(r, plan.Fills)
+		result.Patch = patchFor(r, plan.Enforced)
 	}
 	return result, &basis{request: r, bindings: bindings, wanted: wanted, injects: injects(plan)}, nil
 }

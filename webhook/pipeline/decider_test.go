@@ -74,6 +74,11 @@ func guardrail(name string, mode v1alpha1.Mode, bindings ...v1alpha1.PolicyBindi
 	return v1alpha1.Guardrail{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.GuardrailSpec{Mode: mode, Policies: bindings}}
 }
 
+func enforcing(name string, bindings ...v1alpha1.PolicyBinding) *v1alpha1.Guardrail {
+	g := guardrail(name, v1alpha1.ModeEnforce, bindings...)
+	return &g
+}
+
 func binding(name, parameters string) v1alpha1.PolicyBinding {
 	b := v1alpha1.PolicyBinding{Name: name}
 	if parameters != "" {

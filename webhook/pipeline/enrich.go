@@ -168,7 +168,7 @@ func ownClaims(claims []decision.Claim) []decision.Claim {
 }
 
 // Enrich adds to a request what Decide derives from its facts before it evaluates policies.
-// Tests of a single policy use it.
+// Checks of Taffrail's own configuration and tests of a single policy use it.
 func Enrich(r *decision.Request) { predictPods(r, newObject, enrich(r), nil) }
 
 // EnrichStored is Enrich for the stored object of an UPDATE, whose Pods exist.

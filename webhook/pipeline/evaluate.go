@@ -57,7 +57,7 @@ func (d *Decider) evaluate(ctx context.Context, r *decision.Request, bindings []
 	if err != nil {
 		return nil, plan, err
 	}
-	predictPods(r, which, prediction, plan.Fills)
+	predictPods(r, which, prediction, plan.Enforced)
 	results, err := d.evaluatePart(ctx, r, bindings, rego.Deny)
 	for i := range results {
 		results[i].Intents = injected[i].Intents

@@ -2,21 +2,12 @@ package pipeline
 
 import (
 	"cmp"
-	"crypto/sha256"
 	"fmt"
 	"slices"
 
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
 )
-
-// identity identifies a violation across edits of an object and across Guardrails.
-type identity struct {
-	Policy    string
-	Container string
-	Key       string
-	Digest    [sha256.Size]byte
-}
 
 // evidence is everything that the decision about a request is derived from.
 type evidence struct {
@@ -35,48 +26,11 @@ type evidence struct {
 	exemptions config.Exemptions
 	// only restricts findings to a field and those below it; empty means no restriction.
 	only decision.FieldPath
-	// updateScope is that of an UPDATE. It is set if blocksUpdate reports true.
-	updateScope updateScope
-	// stored has the results for the object stored before an UPDATE, one per binding. storedErr
-	// is the reason if there are none. One of them is set if needsStored reports true.
-	stored    []decision.Result
-	storedErr error
-	// existing is set if needsExisting reports true.
-	existing existingFields
-	// found has the candidates, once they are known.
-	found []candidate
-}
-
-// decide returns the Decision that follows from the evidence, and from the gaps that no rule
-// reports. The caller sets Patch and Fills.
-func (e *evidence) decide(gaps []decision.Finding) (*decision.Decision, error) {
-	candidates, err := e.compared()
-	if err != nil {
-		return nil, err
-	}
-	markExisting(candidates, e.existing)
-	return e.decision(candidates, gaps), nil
-}
-
-// blocksUpdate reports whether an UPDATE would not be admitted if nothing were tolerated.
-func (e *evidence) blocksUpdate() bool {
-	return e.request.Operation == decision.Update && len(blocking(e.candidates())) > 0
-}
-
-// needsStored reports whether the Decision about an UPDATE depends on the stored object.
-func (e *evidence) needsStored() bool {
-	return len(e.tolerateByScope(blocking(e.candidates()))) > 0
-}
-
-// needsExisting reports whether the Decision depends on what the object may be made from, once
-// the stored object is known.
-func (e *evidence) needsExisting() (bool, error) {
-	candidates, err := e.compared()
-	return anyDenies(candidates), err
 }
 
 // decision merges the candidates, and the gaps that no rule reports, into one Decision.
-// Findings with the same policy, container and key are merged under the strictest mode.
+// Findings with the same policy, container and key are merged under the strictest mode. The caller
+// sets Patch and Fills.
 func (e *evidence) decision(candidates []candidate, gaps []decision.Finding) *decision.Decision {
 	for i := range gaps {
 		gaps[i].Exemptions = e.commonExemptions(&gaps[i])
@@ -130,19 +84,8 @@ func (e *evidence) commonExemptions(f *decision.Finding) []string {
 	return names
 }
 
-// candidates returns the findings of all bindings, as nothing is tolerated yet. Of an UPDATE, the caller may change
-// them; of another request, only decide may.
+// candidates returns the findings of all bindings. Nothing is tolerated yet.
 func (e *evidence) candidates() []candidate {
-	if e.found == nil {
-		e.found = e.newCandidates()
-	}
-	if e.request.Operation != decision.Update {
-		return e.found
-	}
-	return slices.Clone(e.found)
-}
-
-func (e *evidence) newCandidates() []candidate {
 	total := 0
 	for i := range e.results {
 		total += len(e.results[i].Violations)

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
@@ -24,6 +26,7 @@ const untagged = `{"metadata":{"name":"web"},"spec":{"template":{"spec":{"contai
 // findings.
 func TestExemptionsExcuseWhatTheyName(t *testing.T) {
 	g := *enforcing("g", binding("image-tag", ""), binding("inject-resources", ""))
+	during := time.Date(2027, 1, 15, 12, 0, 0, 0, time.UTC)
 	for name, c := range map[string]struct {
 		change   func(*v1alpha1.ExemptionSpec)
 		at       time.Time
@@ -32,21 +35,23 @@ func TestExemptionsExcuseWhatTheyName(t *testing.T) {
 		inForce  int
 		problems int
 	}{
-		"both":              {func(*v1alpha1.ExemptionSpec) {}, checkedAt, "app,side", "app,side", 1, 0},
-		"one container":     {func(s *v1alpha1.ExemptionSpec) { s.Containers = []string{"app"} }, checkedAt, "app", "app,side", 1, 0},
+		"both":              {func(*v1alpha1.ExemptionSpec) {}, during, "app,side", "app,side", 1, 0},
+		"one container":     {func(s *v1alpha1.ExemptionSpec) { s.Containers = []string{"app"} }, during, "app", "app,side", 1, 0},
 		"the last second":   {func(*v1alpha1.ExemptionSpec) {}, time.Date(2027, 2, 28, 23, 59, 59, 0, time.UTC), "app,side", "app,side", 1, 0},
 		"over":              {func(*v1alpha1.ExemptionSpec) {}, time.Date(2027, 3, 1, 0, 0, 0, 0, time.UTC), "", "app,side", 1, 0},
-		"another namespace": {func(s *v1alpha1.ExemptionSpec) { s.Namespaces = []string{"other"} }, checkedAt, "", "app,side", 1, 0},
-		"another name":      {func(s *v1alpha1.ExemptionSpec) { s.Names = []string{"db"} }, checkedAt, "", "app,side", 1, 0},
-		"another kind":      {func(s *v1alpha1.ExemptionSpec) { s.Kinds = []string{"StatefulSet.apps"} }, checkedAt, "", "app,side", 1, 0},
+		"another namespace": {func(s *v1alpha1.ExemptionSpec) { s.Namespaces = []string{"other"} }, during, "", "app,side", 1, 0},
+		"another name":      {func(s *v1alpha1.ExemptionSpec) { s.Names = []string{"db"} }, during, "", "app,side", 1, 0},
+		"another kind":      {func(s *v1alpha1.ExemptionSpec) { s.Kinds = []string{"StatefulSet.apps"} }, during, "", "app,side", 1, 0},
 		"an injection of one": {func(s *v1alpha1.ExemptionSpec) {
 			s.Policies, s.Containers = []string{"inject-resources"}, []string{"app"}
-		}, checkedAt, "", "side", 1, 0},
-		"one that is wrong": {func(s *v1alpha1.ExemptionSpec) { s.Expires = "soon" }, checkedAt, "", "app,side", 0, 1},
+		}, during, "", "side", 1, 0},
+		"one that is wrong": {func(s *v1alpha1.ExemptionSpec) { s.Expires = "soon" }, during, "", "app,side", 0, 1},
 	} {
-		e := exempting("image-tag")
+		e := v1alpha1.Exemption{ObjectMeta: metav1.ObjectMeta{Name: "e"}, Spec: v1alpha1.ExemptionSpec{
+			Policies: []string{"image-tag"}, Namespaces: []string{"shop"}, Reason: "r", Owner: "o", Expires: "2027-02-28",
+		}}
 		c.change(&e.Spec)
-		s, problems, err := config.Build(t.Context(), catalog(t), config.Objects{Guardrails: []v1alpha1.Guardrail{g}, Exemptions: []v1alpha1.Exemption{*e}})
+		s, problems, err := config.Build(t.Context(), catalog(t), config.Objects{Guardrails: []v1alpha1.Guardrail{g}, Exemptions: []v1alpha1.Exemption{e}})
 		if err != nil || len(problems) != c.problems || len(s.Exemptions()) != c.inForce {
 			t.Fatal(name, problems, err)
 		}
@@ -81,6 +86,20 @@ func TestExemptionsExcuseWhatTheyName(t *testing.T) {
 	}
 }
 
+// notANumber fails for an object whose name is no number.
+const notANumber = `# METADATA
+# title: A title
+# description: A description.
+# custom:
+#   id: own
+#   severity: high
+#   kinds: [Deployment.apps]
+#   remediation: Do it.
+package taffrail.user.own
+
+deny contains {"msg": "m", "path": "p"} if to_number(input.object.metadata.name) == 7
+`
+
 // A policy that fails denies, unless its binding says otherwise or, if the binding does not say, its Policy.
 func TestWhoSaysWhatBecomesOfAFailure(t *testing.T) {
 	const fail, ignore = v1alpha1.PolicyFailureFail, v1alpha1.PolicyFailureIgnore
@@ -97,11 +116,10 @@ func TestWhoSaysWhatBecomesOfAFailure(t *testing.T) {
 		"both":                    {ignore, ignore, decision.VerdictUnknown},
 		"the binding, and nobody": {"", fail, decision.VerdictDeny},
 	} {
-		p := ownPolicy("own", "", `deny contains {"msg": "m", "path": "p"} if to_number(input.object.metadata.name) == 7`)
-		p.Spec.FailurePolicy = c.policy
+		p := v1alpha1.Policy{ObjectMeta: metav1.ObjectMeta{Name: "own"}, Spec: v1alpha1.PolicySpec{FailurePolicy: c.policy, Rego: notANumber}}
 		b := binding("own", "")
 		b.FailurePolicy = c.binding
-		s, problems, err := config.Build(t.Context(), catalog(t), config.Objects{Guardrails: []v1alpha1.Guardrail{*enforcing("g", b)}, Policies: []v1alpha1.Policy{*p}})
+		s, problems, err := config.Build(t.Context(), catalog(t), config.Objects{Guardrails: []v1alpha1.Guardrail{*enforcing("g", b)}, Policies: []v1alpha1.Policy{p}})
 		if err != nil || len(problems) > 0 {
 			t.Fatal(problems, err)
 		}

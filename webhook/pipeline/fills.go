@@ -17,7 +17,7 @@ func patches(r *decision.Request) bool {
 }
 
 func injects(plan injectionPlan) bool {
-	return slices.ContainsFunc(plan.Fills, func(f decision.Fill) bool { return f.Mode == decision.ModeEnforce }) ||
+	return len(plan.Enforced) > 0 ||
 		slices.ContainsFunc(plan.Gaps, func(g injectionGap) bool { return g.Mode == decision.ModeEnforce })
 }
 

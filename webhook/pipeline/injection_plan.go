@@ -41,7 +41,9 @@ type injectionPlan struct {
 	// Fills of mode enforce satisfy the namespace's LimitRanges together; those of a weaker
 	// mode are what would be set.
 	Fills []decision.Fill
-	Gaps  []injectionGap
+	// Enforced are those of mode enforce.
+	Enforced []resources.Fill
+	Gaps     []injectionGap
 }
 
 // intentError is returned when a policy's intent names a field or value that cannot be
@@ -157,6 +159,9 @@ func (p *injectionPlan) fit(r *decision.Request, pod resources.Pod, targets []*t
 	fills, unfilled := resources.Fit(pod, proposals, r.Facts.LimitRanges, r.Facts.ResourceQuotas)
 	for _, fill := range fills {
 		t := asked(fill.Container, fill.Field)
+		if t.mode == decision.ModeEnforce {
+			p.Enforced = append(p.Enforced, fill)
+		}
 		p.Fills = append(p.Fills, decision.Fill{
 			Policy: t.policy, Guardrails: t.guardrails, Mode: t.mode,
 			Container: fill.Container, Field: fill.Field.String(), Value: fill.Value.String(),

@@ -84,12 +84,12 @@ func TestPatchCreatesOnlyMissingParents(t *testing.T) {
 			`[{"op":"add","path":"/spec/containers/0/resources/requests/cpu","value":"1"}]`},
 	} {
 		r := podRequest(t, `{"containers":[`+test.container+`]}`)
-		var fills []decision.Fill
+		var wishes []proposal
 		for _, field := range test.fields {
-			fills = append(fills, decision.Fill{Mode: decision.ModeEnforce, Container: "a", Field: field, Value: "1"})
+			wishes = append(wishes, newWish("g", decision.ModeEnforce, "a", field, "1"))
 		}
-		fills = append(fills, decision.Fill{Mode: decision.ModeWarn, Container: "a", Field: "resources.limits.memory", Value: "1"})
-		got, err := json.Marshal(patchFor(r, fills))
+		wishes = append(wishes, newWish("g", decision.ModeWarn, "a", "resources.limits.ephemeral-storage", "1"))
+		got, err := json.Marshal(patchFor(r, planOf(t, r, wishes...).Enforced))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -167,7 +167,7 @@ func TestASecondPassChangesNothing(t *testing.T) {
 			}
 		}
 		first := planOf(t, r, wishes...)
-		after := apply(t, r.Original, patchFor(r, first.Fills))
+		after := apply(t, r.Original, patchFor(r, first.Enforced))
 		spec, _ := json.Marshal(after["spec"])
 		again := podRequest(t, string(spec))
 		again.Facts = r.Facts

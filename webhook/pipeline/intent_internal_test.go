@@ -4,8 +4,6 @@ import (
 	"errors"
 	"testing"
 
-	"k8s.io/apimachinery/pkg/runtime/schema"
-
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/rego"
@@ -15,7 +13,10 @@ import (
 // An intent that cannot be injected fails the decision instead of being dropped, even if it only reports what
 // would be filled.
 func TestAnIntentThatCannotBeInjectedIsAnError(t *testing.T) {
-	r, err := request.Manifest(exampleOf(schema.GroupKind{Kind: "Pod"}), "default")
+	r, err := request.Manifest(map[string]any{
+		"apiVersion": "v1", "kind": "Pod", "metadata": map[string]any{"name": "p"},
+		"spec": map[string]any{"containers": []any{map[string]any{"name": "main", "image": "main:1"}}},
+	}, "default")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,11 +1,24 @@
 package pipeline
 
 import (
+	"crypto/sha256"
 	"maps"
 	"slices"
 
 	"taffrail.dev/webhook/decision"
 )
+
+// identity identifies a violation across edits of an object and across Guardrails.
+type identity struct {
+	Policy    string
+	Container string
+	Key       string
+	Digest    [sha256.Size]byte
+}
+
+func identityOf(f *decision.Finding) identity {
+	return identity{Policy: f.Policy, Container: f.Container, Key: f.Key, Digest: f.Digest}
+}
 
 // join adds the findings and errors of another decision about the same object to result. It
 // combines findings with the same identity.
@@ -36,10 +49,6 @@ func combine(have, f *decision.Finding) {
 		*have = *f
 	}
 	have.Guardrails, have.WouldDenyBy, have.WouldDeny = guardrails, by, len(by) > 0
-}
-
-func identityOf(f *decision.Finding) identity {
-	return identity{Policy: f.Policy, Container: f.Container, Key: f.Key, Digest: f.Digest}
 }
 
 // union returns a sorted slice.

@@ -47,7 +47,7 @@ func TestAddingAGuardrailNeverLoosens(t *testing.T) {
 		run := func(all ...asked) decision.Verdict {
 			e := evidenceOf(t, service(decision.Update), all...)
 			updates(&e, before)
-			d, err := e.decide(nil)
+			d, err := e.decide()
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -54,28 +54,20 @@ func (c *candidate) blocks() bool {
 
 func (c *candidate) failed() bool { return c.violation < 0 }
 
-// compared returns the candidates, and tolerates those that an UPDATE did not introduce. If the
-// update changes nothing, these are all of them. Otherwise they are those that the stored object
-// has already, provided that the Guardrail tolerates existing violations. An update of labels
-// only does not depend on that: controllers and users label and annotate objects all the time.
+// blocking returns the candidates that keep an UPDATE from being admitted. There are none of other operations.
+//
+// Those that the update did not introduce are then tolerated. If it changes nothing, these are all of them: see
+// tolerateByScope. Otherwise they are those that the stored object has already, provided that the Guardrail tolerates
+// existing violations: see tolerateBaseline. An update of labels only does not depend on that: controllers and users
+// label and annotate objects all the time.
 //
 // If a policy fails on the stored object, its findings in the new one stay under failurePolicy
 // Fail, and become unknown under Ignore, which denies nothing. If the policy fails on both
 // objects, its failure is tolerated.
-func (e *evidence) compared() ([]candidate, error) {
-	candidates := e.candidates()
+func (e *evidence) blocking(candidates []candidate) (open []*candidate) {
 	if e.request.Operation != decision.Update {
-		return candidates, nil
+		return nil
 	}
-	open := e.tolerateByScope(blocking(candidates))
-	if len(open) == 0 {
-		return candidates, nil
-	}
-	return candidates, e.tolerateBaseline(open)
-}
-
-// blocking returns the candidates that keep an update from being admitted.
-func blocking(candidates []candidate) (open []*candidate) {
 	for i := range candidates {
 		if candidates[i].blocks() {
 			open = append(open, &candidates[i])
@@ -86,35 +78,36 @@ func blocking(candidates []candidate) (open []*candidate) {
 
 // tolerateByScope tolerates all candidates if the update changes nothing. It returns those to
 // compare with the stored object.
-func (e *evidence) tolerateByScope(open []*candidate) []*candidate {
-	if e.updateScope == changesNothing {
+func (e *evidence) tolerateByScope(open []*candidate, extent updateScope) []*candidate {
+	if extent == changesNothing {
 		for _, c := range open {
 			c.tolerate(unchanged)
 		}
 		return nil
 	}
 	return slices.DeleteFunc(open, func(c *candidate) bool {
-		return c.failed() && c.finding.FailOpen || e.updateScope != changesLabels && !e.bindings[c.binding].Guardrail.ToleratesExisting()
+		return c.failed() && c.finding.FailOpen || extent != changesLabels && !e.bindings[c.binding].Guardrail.ToleratesExisting()
 	})
 }
 
-// tolerateBaseline tolerates what the stored object's results have already.
-func (e *evidence) tolerateBaseline(open []*candidate) error {
-	if e.storedErr != nil {
+// tolerateBaseline tolerates what the stored object has already. stored has the results for it, one per binding, and
+// err the reason if there are none.
+func (e *evidence) tolerateBaseline(open []*candidate, stored []decision.Result, err error) error {
+	if err != nil {
 		// A policy that is not enforced never fails a request.
 		if !slices.ContainsFunc(open, func(c *candidate) bool { return c.finding.Denies() }) {
 			return nil
 		}
-		return fmt.Errorf("deciding the stored object: %w", e.storedErr)
+		return fmt.Errorf("deciding the stored object: %w", err)
 	}
 	compared := make([][]baseline, len(e.bindings))
 	for _, c := range open {
-		if err := e.stored[c.binding].Err; c.failed() || err != nil {
+		if err := stored[c.binding].Err; c.failed() || err != nil {
 			e.tolerateFailure(c, err)
 			continue
 		}
 		if compared[c.binding] == nil {
-			compared[c.binding] = compareWithBaseline(&e.stored[c.binding], &e.results[c.binding])
+			compared[c.binding] = compareWithBaseline(&stored[c.binding], &e.results[c.binding])
 		}
 		switch compared[c.binding][c.violation] {
 		case wasThere:

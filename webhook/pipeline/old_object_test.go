@@ -104,7 +104,7 @@ func TestAnUpdateOfLabelsIsExcusedFromWhatThereWas(t *testing.T) {
 	} {
 		e := evidenceOf(t, service(decision.Update), asked{guardrail: "g", mode: decision.ModeEnforce, result: test.after, existing: v1alpha1.ExistingEnforce})
 		updates(&e, test.before)
-		e.updateScope = test.extent
+		e.extent = test.extent
 		if d := decideOn(t, e); d.Verdict != test.want {
 			t.Errorf("%s: got %+v", name, d)
 		}
@@ -121,7 +121,7 @@ func TestWhereTheStoredObjectCannotBeDecidedNothingIsDenied(t *testing.T) {
 	}
 	ended := errors.New("ended")
 	e.stored, e.storedErr = nil, ended
-	if _, err := e.decide(nil); !errors.Is(err, ended) {
+	if _, err := e.decide(); !errors.Is(err, ended) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -134,7 +134,7 @@ func TestTheStoredObjectIsLeftAloneWhereNothingWouldBeDenied(t *testing.T) {
 		"not tolerated": {guardrail: "g", mode: decision.ModeEnforce, result: violation("k"), existing: v1alpha1.ExistingEnforce},
 	} {
 		e := evidenceOf(t, service(decision.Update), a)
-		if e.needsStored() {
+		if _, open := e.open(); len(open) > 0 {
 			t.Errorf("%s: the stored object is decided", name)
 		}
 	}
@@ -150,7 +150,7 @@ func TestTheStoredObjectIsNotNeededForWhatIsOnlyCounted(t *testing.T) {
 	}
 	e = evidenceOf(t, service(decision.Update), asked{guardrail: "g", mode: decision.ModeWarn, result: violation("k")}, asked{guardrail: "h", mode: decision.ModeEnforce, result: violation("k")})
 	e.stored, e.storedErr = nil, ended
-	if _, err := e.decide(nil); !errors.Is(err, ended) {
+	if _, err := e.decide(); !errors.Is(err, ended) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -170,7 +170,7 @@ func TestAnUpdateOfNothingIsExcused(t *testing.T) {
 		"a failure under Ignore": {decision.ModeEnforce, decision.Result{Err: errors.New("no time")}, true, decision.VerdictWarn, ""},
 	} {
 		e := evidenceOf(t, service(decision.Update), asked{guardrail: "g", mode: c.mode, result: c.result, existing: v1alpha1.ExistingEnforce})
-		e.bindings[0].FailOpen, e.updateScope = c.failOpen, changesNothing
+		e.bindings[0].FailOpen, e.extent = c.failOpen, changesNothing
 		e.stored, e.storedErr = nil, errors.New("not asked")
 		d := decideOn(t, e)
 		if f := d.Findings[0]; d.Verdict != c.want || f.Tolerated != c.why || f.WouldDeny {
@@ -245,7 +245,7 @@ func TestImprovementIsNeverDenied(t *testing.T) {
 		}
 		e := evidenceOf(t, service(decision.Update), asked{guardrail: "g", mode: decision.ModeEnforce, result: sorted(after)})
 		updates(&e, before)
-		d, err := e.decide(nil)
+		d, err := e.decide()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -267,7 +267,7 @@ func TestWhatIsNewOrWorseIsDenied(t *testing.T) {
 		}
 		e := evidenceOf(t, service(decision.Update), all...)
 		updates(&e, before)
-		d, err := e.decide(nil)
+		d, err := e.decide()
 		if err != nil {
 			t.Fatal(err)
 		}

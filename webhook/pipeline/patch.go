@@ -1,20 +1,19 @@
 package pipeline
 
 import (
-	"strings"
-
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/resources"
 )
 
-// patchFor returns the patch that sets the enforced fills in r.Original. It creates only
-// missing parents, and adds values but never replaces them.
-func patchFor(r *decision.Request, fills []decision.Fill) []decision.PatchOperation {
+// patchFor returns the patch that sets the fills in r.Original. It creates only missing parents,
+// and adds values but never replaces them.
+func patchFor(r *decision.Request, fills []resources.Fill) []decision.PatchOperation {
 	var operations []decision.PatchOperation
 	for i := range r.Workload.Containers {
 		c := &r.Workload.Containers[i]
-		var own []decision.Fill
+		var own []resources.Fill
 		for _, fill := range fills {
-			if fill.Container == c.Name && fill.Mode == decision.ModeEnforce {
+			if fill.Container == c.Name {
 				own = append(own, fill)
 			}
 		}
@@ -28,21 +27,19 @@ func patchFor(r *decision.Request, fills []decision.Fill) []decision.PatchOperat
 }
 
 // containerPatch sets fills in the resources of a container, which are at a pointer.
-func containerPatch(container map[string]any, at decision.Pointer, fills []decision.Fill) []decision.PatchOperation {
+func containerPatch(container map[string]any, at decision.Pointer, fills []resources.Fill) []decision.PatchOperation {
 	lists := map[string]map[string]any{}
 	var order []string
 	for _, fill := range fills {
-		// A field is resources.<list>.<resource>; the name of the resource may contain dots.
-		parts := strings.SplitN(fill.Field, ".", 3)
-		list, name := parts[1], parts[2]
+		list := fill.Field.List()
 		if lists[list] == nil {
 			lists[list] = map[string]any{}
 			order = append(order, list)
 		}
-		lists[list][name] = fill.Value
+		lists[list][string(fill.Field.Resource)] = fill.Value.String()
 	}
-	resources, _ := container["resources"].(map[string]any)
-	if resources == nil {
+	present, _ := container["resources"].(map[string]any)
+	if present == nil {
 		whole := map[string]any{}
 		for list, values := range lists {
 			whole[list] = values
@@ -51,14 +48,15 @@ func containerPatch(container map[string]any, at decision.Pointer, fills []decis
 	}
 	var operations []decision.PatchOperation
 	for _, list := range order {
-		if present, _ := resources[list].(map[string]any); present == nil {
+		if values, _ := present[list].(map[string]any); values == nil {
 			operations = append(operations, decision.PatchOperation{Op: "add", Path: string(at.Join(list)), Value: lists[list]})
 			continue
 		}
 		for _, fill := range fills {
-			parts := strings.SplitN(fill.Field, ".", 3)
-			if parts[1] == list {
-				operations = append(operations, decision.PatchOperation{Op: "add", Path: string(at.Join(list, parts[2])), Value: fill.Value})
+			if fill.Field.List() == list {
+				operations = append(operations, decision.PatchOperation{
+					Op: "add", Path: string(at.Join(list, string(fill.Field.Resource))), Value: fill.Value.String(),
+				})
 			}
 		}
 	}

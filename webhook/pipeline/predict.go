@@ -6,21 +6,20 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/request"
 	"taffrail.dev/webhook/resources"
 )
 
-// predictPods adds to a template what happens to its Pods once injections are applied: what
+// predictPods adds to a template what happens to its Pods once the fills are applied: what
 // LimitRanges still refuse, and which ResourceQuotas are exhausted. What the Pods of the stored
 // object use counts as available.
-func predictPods(r *decision.Request, which objectVersion, prediction resources.Prediction, fills []decision.Fill) {
+func predictPods(r *decision.Request, which objectVersion, prediction resources.Prediction, fills []resources.Fill) {
 	if r.Workload == nil || !r.Workload.Template {
 		return
 	}
-	filled := prediction.WithFills(enforced(fills))
+	filled := prediction.WithFills(fills)
 	if len(fills) > 0 {
 		r.Workload.Refusals = refusals(r, filled)
 	}
@@ -33,18 +32,6 @@ func predictPods(r *decision.Request, which objectVersion, prediction resources.
 			Current: currentUsage(storedRequest(r, which), r.Facts, fills),
 		}, r.Facts.ResourceQuotas)
 	}
-}
-
-func enforced(fills []decision.Fill) []resources.Fill {
-	var all []resources.Fill
-	for _, fill := range fills {
-		field, err := resources.ParseField(fill.Field)
-		value, bad := resource.ParseQuantity(fill.Value)
-		if fill.Mode == decision.ModeEnforce && err == nil && bad == nil {
-			all = append(all, resources.Fill{Container: fill.Container, Field: field, Value: value})
-		}
-	}
-	return all
 }
 
 // storedRequest returns the request for the stored object, or nil if nothing is stored or it
@@ -62,11 +49,11 @@ func storedRequest(r *decision.Request, which objectVersion) *decision.Request {
 
 // currentUsage returns what the stored object's Pods use now. It assumes that they got the same
 // injections as the new ones.
-func currentUsage(stored *decision.Request, facts decision.Facts, fills []decision.Fill) *resources.Current {
+func currentUsage(stored *decision.Request, facts decision.Facts, fills []resources.Fill) *resources.Current {
 	if stored == nil {
 		return nil
 	}
-	pods := resources.Predict(resources.PodOf(stored.Workload), facts.LimitRanges).WithFills(enforced(fills)).Pods()
+	pods := resources.Predict(resources.PodOf(stored.Workload), facts.LimitRanges).WithFills(fills).Pods()
 	own := ownClaims(stored.Claims)
 	return &resources.Current{
 		Pod: pods[0], Scope: request.Scope(stored.Workload.Pod),

@@ -5,8 +5,11 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/resources"
 )
 
 // The outcome of a proposal names its policy, its Guardrails, its mode and the field.
@@ -47,6 +50,13 @@ func TestWhatBecomesOfAProposal(t *testing.T) {
 		got, err := planInjection(r, c.proposals)
 		if err != nil {
 			t.Fatal(err)
+		}
+		for _, f := range c.want.Fills {
+			if f.Mode == decision.ModeEnforce {
+				c.want.Enforced = append(c.want.Enforced, resources.Fill{
+					Container: f.Container, Field: resources.Field{Resource: corev1.ResourceCPU}, Value: resource.MustParse(f.Value),
+				})
+			}
 		}
 		if diff := cmp.Diff(c.want, got); diff != "" {
 			t.Errorf("%s: %s", name, diff)

@@ -100,16 +100,7 @@ func lossText(loss config.Loss, before, after map[string]string) string {
 	effect := map[decision.Mode]string{decision.ModeEnforce: "enforces", decision.ModeWarn: "warns about", decision.ModeAudit: "records"}[loss.Mode]
 	if loss.Unsent {
 		return fmt.Sprintf("%s, the API server no longer calls Taffrail for this namespace, and Guardrail %s no longer %s %s",
-			strings.Join(changes, " and "), loss.Guardrail, effect, listed(loss.Policies))
+			strings.Join(changes, " and "), loss.Guardrail, effect, decision.Listed(loss.Policies))
 	}
-	return fmt.Sprintf("%s, Guardrail %s no longer %s %s", strings.Join(changes, " and "), loss.Guardrail, effect, listed(loss.Policies))
-}
-
-// listed names the first policies and counts the rest.
-func listed(policies []string) string {
-	const most = 4
-	if len(policies) <= most {
-		return strings.Join(policies, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(policies[:most-1], ", "), len(policies)-most+1)
+	return fmt.Sprintf("%s, Guardrail %s no longer %s %s", strings.Join(changes, " and "), loss.Guardrail, effect, decision.Listed(loss.Policies))
 }

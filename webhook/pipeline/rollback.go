@@ -109,7 +109,7 @@ func (d *Decider) fromRevision(ctx context.Context, r *decision.Request, kind sc
 		if err != nil {
 			return existingFields{}, err
 		}
-		if request.Controller(revision).UID != uid || deleting(revision) || !madeFor(name, revision, kind.Kind) {
+		if request.Controller(revision).UID != uid || decision.Deleting(revision) || !madeFor(name, revision, kind.Kind) {
 			continue
 		}
 		if request.SameTemplate(r.Workload.Pod, templateOf(revision, kind.Kind), addedTo(kind.Kind)...) {
@@ -149,7 +149,7 @@ func (d *Decider) fromOwner(ctx context.Context, revision *revisionOf) (existing
 	if err != nil {
 		return existingFields{}, err
 	}
-	if uid := decision.StringAt(object, "metadata", "uid"); uid != owner.UID || deleting(object) ||
+	if uid := decision.StringAt(object, "metadata", "uid"); uid != owner.UID || decision.Deleting(object) ||
 		!request.SameTemplate(templateIn(object), revision.template, addedTo(r.Kind.Kind)...) {
 		return existingFields{}, nil
 	}

@@ -46,12 +46,12 @@ func TestWhatIsRestoredIsTolerated(t *testing.T) {
 	}
 
 	e = evidenceOf(t, service(decision.Update), asked{guardrail: "g", mode: decision.ModeEnforce, result: violation("k")})
-	if needed, err := e.needsExisting(); !needed || err != nil {
-		t.Errorf("what is new may be in the cluster, but got %v, %v", needed, err)
+	if candidates, err := e.compared(); !anyDenies(candidates) || err != nil {
+		t.Errorf("what is new may be in the cluster, but got %+v, %v", candidates, err)
 	}
 	updates(&e, violation("k"))
-	if needed, err := e.needsExisting(); needed || err != nil {
-		t.Errorf("what the stored object has needs no look at the cluster, but got %v, %v", needed, err)
+	if candidates, err := e.compared(); anyDenies(candidates) || err != nil {
+		t.Errorf("what the stored object has needs no look at the cluster, but got %+v, %v", candidates, err)
 	}
 	if d := decideOn(t, e); d.Verdict != decision.VerdictWarn {
 		t.Errorf("got %v", d.Verdict)

@@ -6,14 +6,13 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 )
 
-// counter counts the expressions that the library's policies evaluate. The library has no budget: counter stops
-// an evaluation only when its request ends.
+// counter counts the expressions that topdown evaluates of the library's policies, and stops the evaluation when its
+// request ends. It has no limit of its own: unlike the compiled engine, which has libraryBudget, topdown evaluates
+// all policies of the library together.
 type counter struct {
 	steps   int
 	stopped atomic.Bool
 }
-
-func newCounter() *counter { return &counter{} }
 
 // Cancel implements topdown.Cancel.
 func (c *counter) Cancel() { c.stopped.Store(true) }

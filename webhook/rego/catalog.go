@@ -186,14 +186,14 @@ func (p *Policy) readRules(module *ast.Module, file string) error {
 			continue
 		}
 		if rule.Head.RuleKind() != ast.MultiValue || len(rule.Head.Args) > 0 {
-			faults = append(faults, &SourceError{File: file, Row: rule.Location.Row, Code: CodeRule,
+			faults = append(faults, &SourceError{File: file, Row: rule.Location.Row, Code: codeRule,
 				Reason: fmt.Sprintf("%s must be a set: write `%s contains …`", name, name)})
 		}
 		p.Validates = p.Validates || name == "deny"
 		p.Mutates = p.Mutates || name == "inject"
 	}
 	if !p.Validates && !p.Mutates {
-		faults = append(faults, &SourceError{File: file, Code: CodeRule, Reason: "defines neither deny nor inject"})
+		faults = append(faults, &SourceError{File: file, Code: codeRule, Reason: "defines neither deny nor inject"})
 	}
 	return errors.Join(faults...)
 }
@@ -261,7 +261,7 @@ func checkNegation(module *ast.Module, file string) error {
 	var faults []error
 	ast.WalkExprs(module, func(expr *ast.Expr) bool {
 		if expr.Negated {
-			faults = append(faults, &SourceError{File: file, Row: expr.Location.Row, Code: CodeNegation,
+			faults = append(faults, &SourceError{File: file, Row: expr.Location.Row, Code: codeNegation,
 				Reason: "`not` without `import future.keywords.not` is undefined where its argument is: import it"})
 		}
 		return false

@@ -87,14 +87,12 @@ func TestLoadRefusesMetadata(t *testing.T) {
 func TestMetadataErrorsComeTogetherInOrder(t *testing.T) {
 	_, err := rego.Load(library("# METADATA\n# custom:\n#   severity: 1\n#   color: red\n" + rules))
 	var fields []string
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		for _, err := range joined.Unwrap() {
-			bad := new(rego.MetadataError)
-			if !errors.As(err, &bad) {
-				t.Errorf("got %#v", err)
-			}
-			fields = append(fields, bad.Field)
+	for _, err := range rego.Errors(err) {
+		bad := new(rego.MetadataError)
+		if !errors.As(err, &bad) {
+			t.Errorf("got %#v", err)
 		}
+		fields = append(fields, bad.Field)
 	}
 	want := []string{
 		"title", "description", "custom.id", "custom.severity", "custom.section", "custom.kinds", "custom.default_mode",

@@ -10,6 +10,9 @@ import (
 // compiledElements are those that the compiled engine returns.
 type compiledElements []any
 
+// Len implements elements.
+func (all compiledElements) Len() int { return len(all) }
+
 func (all compiledElements) each(read func(element) error) error {
 	for _, value := range all {
 		if err := read(compiledElement{value}); err != nil {

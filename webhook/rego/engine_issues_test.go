@@ -7,7 +7,6 @@ import (
 
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/rego"
-	"taffrail.dev/webhook/rego/compile"
 )
 
 // Trap 13: what OPA's issues report of plans that differ from topdown, each by its number. want is the outcome with both
@@ -143,8 +142,8 @@ out := [f(1)]`)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var used compile.Usage
-	results, err := program.WithUsage(func(_ string, u compile.Usage) { used = u }).Evaluate(t.Context(), configMap(engineData), []int{0}, rego.Deny)
+	var used rego.Usage
+	results, err := program.WithUsage(func(_ string, u rego.Usage) { used = u }).Evaluate(t.Context(), configMap(engineData), []int{0}, rego.Deny)
 	if err != nil || results[0].Err != nil || len(results[0].Violations) != 1 {
 		t.Fatalf("got %+v, %v", results, err)
 	}

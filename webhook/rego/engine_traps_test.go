@@ -353,12 +353,12 @@ func TestABudgetIsOfAnInstance(t *testing.T) {
 	if len(bad) > 0 {
 		t.Fatal(bad)
 	}
-	program, err := rego.Compile(catalog, []rego.Instance{{Policy: "own"}, {Policy: "own", Budget: compile.Budget{Steps: 700, Bytes: 1 << 20}}})
+	program, err := rego.Compile(catalog, []rego.Instance{{Policy: "own"}, {Policy: "own", Budget: rego.Budget{Steps: 700, Bytes: 1 << 20}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var used []compile.Usage
-	results, err := program.WithUsage(func(_ string, u compile.Usage) { used = append(used, u) }).Evaluate(t.Context(), configMap(engineData), []int{0, 1}, rego.Deny)
+	var used []rego.Usage
+	results, err := program.WithUsage(func(_ string, u rego.Usage) { used = append(used, u) }).Evaluate(t.Context(), configMap(engineData), []int{0, 1}, rego.Deny)
 	if err != nil {
 		t.Fatal(err)
 	}

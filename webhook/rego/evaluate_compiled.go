@@ -2,8 +2,6 @@ package rego
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 
 	"taffrail.dev/webhook/decision"
@@ -13,13 +11,14 @@ import (
 
 // libraryBudget stops a policy of the library that no longer does what it was tested for. No object and no parameters
 // that are allowed come near it.
-var libraryBudget = compile.Budget{Steps: 50_000_000, Bytes: 512 << 20}
+var libraryBudget = Budget{Steps: 50_000_000, Bytes: 512 << 20}
 
-// lightSteps is what an evaluation of a user's Policy may use, and lightBytes what it may make, before it takes a
-// turn. Most end before, so that nobody waits behind those that are expensive.
+// turnSteps is what an evaluation of a user's Policy may use, and turnBytes what it may make, before it takes a turn.
+// Most end before, so that nobody waits behind those that are expensive. Topdown counts otherwise: see
+// sandbox.LightSteps.
 const (
-	lightSteps = 200_000
-	lightBytes = 4 << 20
+	turnSteps = 200_000
+	turnBytes = 4 << 20
 )
 
 // compiledRun evaluates compiled policies for one request. Each is evaluated alone, its deny and its inject rules
@@ -103,34 +102,25 @@ func (run *compiledRun) end() {
 // evaluate returns the result of one policy. The error is not nil if the request has ended.
 func (run *compiledRun) evaluate(ctx context.Context, s *instance, c *compiledPolicy) (decision.Result, error) {
 	run.input.parameters = c.parameters
-	var deny, inject compiledElements
+	var found answer
 	var err error
 	if s.policy.Validates && run.part != Inject {
-		deny, err = run.elements(ctx, s, c, s.policy.denyRule())
+		found.deny, err = run.elements(ctx, s, c, s.policy.denyRule())
 	}
 	if err == nil && s.policy.Mutates && run.part != Deny {
-		inject, err = run.elements(ctx, s, c, s.policy.injectRule())
+		found.inject, err = run.elements(ctx, s, c, s.policy.injectRule())
 	}
 	if err == nil {
 		var result decision.Result
-		if len(deny) > 0 || len(inject) > 0 {
-			result, err = answer{deny, inject}.read(s, run.part, run.request)
-		}
-		if err == nil {
+		if result, err = found.read(s, run.part, run.request); err == nil {
 			return result, nil
 		}
 	}
-	if ctx.Err() != nil && !errors.Is(err, compile.ErrBudget) {
-		if !s.policy.User || run.steps < lightSteps {
-			return decision.Result{}, fmt.Errorf("evaluating policies: %w", context.Cause(ctx))
-		}
-		err = sandbox.ErrNoTime
-	}
-	return failed(s.policy, err), nil
+	return failedOrEnded(ctx, s.policy, err, !s.policy.User || run.steps < turnSteps)
 }
 
-// elements returns those of a rule, nil if there are none.
-func (run *compiledRun) elements(ctx context.Context, s *instance, c *compiledPolicy, rule string) (compiledElements, error) {
+// elements returns those of the set that a rule returns, nil if it returns none.
+func (run *compiledRun) elements(ctx context.Context, s *instance, c *compiledPolicy, rule string) (elements, error) {
 	budget := libraryBudget
 	if s.policy.User {
 		budget = s.budget
@@ -148,25 +138,25 @@ func (run *compiledRun) elements(ctx context.Context, s *instance, c *compiledPo
 	return found, err
 }
 
-func (run *compiledRun) read(ctx context.Context, c *compiledPolicy, rule string, budget compile.Budget) (compiledElements, error) {
+func (run *compiledRun) read(ctx context.Context, c *compiledPolicy, rule string, budget Budget) (elements, error) {
 	value, err := run.machine.Evaluate(ctx, c.program, rule, run.input, budget)
 	if err != nil {
 		return nil, err
 	}
-	elements, ok, err := run.machine.Elements(value)
-	if err == nil && !ok {
-		err = errNoResult
+	all, isSet, err := run.machine.Elements(value)
+	if err != nil || !isSet {
+		return nil, err // an untyped nil, which is no result: see answer
 	}
-	return elements, err
+	return compiledElements(all), nil
 }
 
 // takeTurn makes an evaluation wait for a turn once it turns out to be expensive, which limits how many of these run
 // at once, and so the memory that they hold. leave gives the turn back.
 func (run *compiledRun) takeTurn(ctx context.Context) (leave func()) {
 	turn := func() {}
-	run.machine.OnceHeavy(compile.Budget{Steps: lightSteps, Bytes: lightBytes}, func() { turn = run.program.turns.Wait(ctx) })
+	run.machine.OnceHeavy(Budget{Steps: turnSteps, Bytes: turnBytes}, func() { turn = run.program.turns.Wait(ctx) })
 	return func() {
-		run.machine.OnceHeavy(compile.Budget{}, nil)
+		run.machine.OnceHeavy(Budget{}, nil)
 		turn()
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/rego/compile"
 	"taffrail.dev/webhook/rego/sandbox"
 )
 
@@ -34,7 +33,7 @@ func (p *Program) evaluateTopdown(ctx context.Context, r *decision.Request, inst
 			return err
 		}
 		e := &evaluation{unit: library, indexing: p.indexing, instances: p.instances, request: r, input: input, part: part, coverage: p.coverage}
-		cancel := newCounter()
+		cancel := &counter{}
 		e.cancel = cancel
 		stop := context.AfterFunc(ctx, cancel.Cancel)
 		defer stop()
@@ -45,13 +44,11 @@ func (p *Program) evaluateTopdown(ctx context.Context, r *decision.Request, inst
 			}
 		}
 		if p.usage != nil {
-			p.usage("", compile.Usage{Steps: int64(cancel.steps)})
+			p.usage("", Usage{Steps: int64(cancel.steps)})
 		}
 	}
 	if users {
-		if err := p.evaluateUsers(ctx, r, input, instances, positions, part, results); err != nil {
-			return fmt.Errorf("evaluating policies: %w", err)
-		}
+		return p.evaluateUsers(ctx, r, input, instances, positions, part, results)
 	}
 	return nil
 }
@@ -145,10 +142,6 @@ func (e *evaluation) round(ctx context.Context, q *query, instances, round []int
 			results[position] = failed(instance.policy, own)
 		}
 	}
-}
-
-func failed(policy *Policy, err error) decision.Result {
-	return decision.Result{Err: &EvaluationError{Policy: policy.ID, Err: withoutValues(err)}}
 }
 
 // evaluateAlone evaluates a single policy after a query for several has failed. OPA fails the whole query if

@@ -30,9 +30,7 @@ type userRun struct {
 // separately, under its own budget, so its cost and its success do not depend on which other Policies are
 // bound.
 //
-// The error is not nil if ctx ended, or is about to, while the object was cheap to evaluate. If the object is
-// expensive, the Policy gets a failed result instead, or authors could evade a Policy by writing objects that
-// exhaust it.
+// The error is not nil if ctx ended, or is about to, while the object was cheap to evaluate: see failedOrEnded.
 func (p *Program) evaluateUsers(ctx context.Context, r *decision.Request, input map[string]any, instances, positions []int, part Part, results []decision.Result) error {
 	ctx, cancel := sandbox.Deadline(ctx)
 	defer cancel()
@@ -49,13 +47,9 @@ func (p *Program) evaluateUsers(ctx context.Context, r *decision.Request, input 
 		if results[position], err = u.evaluate(ctx, s, part); err == nil {
 			continue
 		}
-		if ctx.Err() != nil && !errors.Is(err, compile.ErrBudget) {
-			if u.steps <= sandbox.LightSteps {
-				return context.Cause(ctx)
-			}
-			err = sandbox.ErrNoTime
+		if results[position], err = failedOrEnded(ctx, s.policy, err, u.steps <= sandbox.LightSteps); err != nil {
+			return err
 		}
-		results[position] = failed(s.policy, err)
 	}
 	return nil
 }
@@ -139,7 +133,7 @@ func (u *userRun) within(ctx context.Context, e *evaluation, s *instance, part P
 	})
 	u.steps += steps
 	if u.program.usage != nil {
-		u.program.usage(s.policy.ID, compile.Usage{Steps: steps})
+		u.program.usage(s.policy.ID, Usage{Steps: steps})
 	}
 	if errors.Is(err, sandbox.ErrTooManySteps) {
 		err = &compile.BudgetError{Resource: compile.Steps, Used: steps, Limit: s.budget.Steps}

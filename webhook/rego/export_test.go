@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/rego/compile"
 )
 
 // LibraryBudget is the budget of a policy of the library.
@@ -12,7 +11,7 @@ var LibraryBudget = libraryBudget
 
 // Counting returns the same program, which reports the steps of each evaluation: "" is the library.
 func (p *Program) Counting(report func(policy string, steps int)) *Program {
-	return p.WithEngine(EngineTopdown).WithUsage(func(policy string, used compile.Usage) { report(policy, int(used.Steps)) })
+	return p.WithEngine(EngineTopdown).WithUsage(func(policy string, used Usage) { report(policy, int(used.Steps)) })
 }
 
 // Detectors returns the detectors that find something in an object, and whether the finding is only likely.

@@ -10,14 +10,16 @@ import (
 	"taffrail.dev/webhook/rego/sandbox"
 )
 
-// Codes of a SourceError that Taffrail defines. All others are OPA's, such as rego_type_error.
+// CodeSize is the code of a SourceError about a module that is too long.
+const CodeSize = sandbox.CodeSize
+
+// The other codes that Taffrail defines, besides those of package sandbox. All others are OPA's, such as
+// rego_type_error.
 const (
-	CodeName      = "policy_name_error"
-	CodeSize      = sandbox.CodeSize
-	CodePackage   = "policy_package_error"
-	CodeReference = sandbox.CodeReference
-	CodeRule      = "policy_rule_error"
-	CodeNegation  = "policy_negation_error"
+	codeName     = "policy_name_error"
+	codePackage  = "policy_package_error"
+	codeRule     = "policy_rule_error"
+	codeNegation = "policy_negation_error"
 )
 
 // SourceError reports one fault in the Rego of a policy.
@@ -31,11 +33,15 @@ type SourceError struct {
 }
 
 func (e *SourceError) Error() string {
-	place := e.File
-	if e.Row > 0 {
-		place = fmt.Sprintf("%s:%d", e.File, e.Row)
+	return fmt.Sprintf("%s: %s: %s", position(e.File, e.Row), e.Code, e.Reason)
+}
+
+// position returns a file, with the row if it is known.
+func position(file string, row int) string {
+	if row <= 0 {
+		return file
 	}
-	return fmt.Sprintf("%s: %s: %s", place, e.Code, e.Reason)
+	return fmt.Sprintf("%s:%d", file, row)
 }
 
 // sourceErrors converts each error of OPA's parser and compiler to a *SourceError. It returns other errors

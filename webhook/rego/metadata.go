@@ -25,11 +25,7 @@ type MetadataError struct {
 }
 
 func (e *MetadataError) Error() string {
-	place := e.File
-	if e.Row > 0 {
-		place = fmt.Sprintf("%s:%d", e.File, e.Row)
-	}
-	return fmt.Sprintf("%s: METADATA %s: %s", place, e.Field, e.Reason)
+	return fmt.Sprintf("%s: METADATA %s: %s", position(e.File, e.Row), e.Field, e.Reason)
 }
 
 // newPolicy reads the METADATA of a policy's package. The error joins a *MetadataError for each fault, in the

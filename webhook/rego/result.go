@@ -16,13 +16,16 @@ import (
 	"taffrail.dev/webhook/resources"
 )
 
-// answer has what the rules of one policy have returned. What was not evaluated is nil.
+// answer has what the rules of one policy have returned. It is nil for a rule that was not evaluated, or that has returned
+// no set.
 type answer struct {
 	deny, inject elements
 }
 
 // elements are those of the set that a rule returns.
 type elements interface {
+	// Len returns how many there are.
+	Len() int
 	// each calls read with one element after another, in order, until it returns an error.
 	each(read func(element) error) error
 }
@@ -39,9 +42,13 @@ type element interface {
 
 // read returns the result that an answer is.
 func (a answer) read(s *instance, part Part, r *decision.Request) (decision.Result, error) {
+	deny, inject := s.policy.Validates && part != Inject, s.policy.Mutates && part != Deny
+	if (!deny || isEmpty(a.deny)) && (!inject || isEmpty(a.inject)) {
+		return decision.Result{}, nil
+	}
 	var result decision.Result
 	redactor := &redactor{request: r, user: s.policy.User}
-	if s.policy.Validates && part != Inject {
+	if deny {
 		err := eachOf(s.policy, a.deny, func(object any) error {
 			violation, err := newViolation(object, r)
 			redactor.violation(&violation)
@@ -57,7 +64,7 @@ func (a answer) read(s *instance, part Part, r *decision.Request) (decision.Resu
 			shorten(result.Violations)
 		}
 	}
-	if s.policy.Mutates && part != Deny {
+	if inject {
 		err := eachOf(s.policy, a.inject, func(object any) error {
 			intent, err := newIntent(object)
 			result.Intents = append(result.Intents, intent)
@@ -76,6 +83,9 @@ func (a answer) read(s *instance, part Part, r *decision.Request) (decision.Resu
 	})
 	return result, nil
 }
+
+// isEmpty reports whether a rule has returned a set without elements.
+func isEmpty(all elements) bool { return all != nil && all.Len() == 0 }
 
 // eachOf calls read with the objects that a rule returns.
 func eachOf(policy *Policy, all elements, read func(object any) error) error {

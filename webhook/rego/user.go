@@ -78,7 +78,7 @@ func (c *Catalog) readUserModule(name, source string) userModule {
 	file := userFile(name)
 	fail := func(err error) userModule { return userModule{err: err} }
 	if reasons := validation.IsDNS1035Label(name); len(reasons) > 0 {
-		return fail(&SourceError{File: file, Code: CodeName, Reason: "the name becomes part of a package, so it must be " +
+		return fail(&SourceError{File: file, Code: codeName, Reason: "the name becomes part of a package, so it must be " +
 			"lower case letters, digits and hyphens, 63 at most, a letter first and no hyphen last"})
 	}
 	if len(source) > sandbox.MaxSource {
@@ -89,7 +89,7 @@ func (c *Catalog) readUserModule(name, source string) userModule {
 		return fail(sourceErrors(err))
 	}
 	if !module.Package.Path.Equal(userPath(name)) {
-		return fail(&SourceError{File: file, Row: module.Package.Location.Row, Code: CodePackage,
+		return fail(&SourceError{File: file, Row: module.Package.Location.Row, Code: codePackage,
 			Reason: fmt.Sprintf("the package is %s: the policy %s must be in package %s", packageOf(module), name, UserPackage(name))})
 	}
 	// Report all other faults together.
@@ -142,11 +142,7 @@ func (c *Catalog) compileUser(policy *Policy, module *ast.Module) (*unit, error)
 func flat(errs []error) error {
 	var all []error
 	for _, err := range errs {
-		if joined, ok := err.(interface{ Unwrap() []error }); ok {
-			all = append(all, joined.Unwrap()...)
-		} else if err != nil {
-			all = append(all, err)
-		}
+		all = append(all, Errors(err)...)
 	}
 	return errors.Join(all...)
 }

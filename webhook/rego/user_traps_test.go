@@ -385,7 +385,7 @@ func TestTrapsMakeOnlySoMuch(t *testing.T) {
 			return after.TotalAlloc - before.TotalAlloc
 		}
 		evaluate(configMap(nil)) // compiles it
-		if made := evaluate(configMap(map[string]any{"x": "swordfish"})); made > 4*uint64(compile.DefaultBudget.Bytes) {
+		if made := evaluate(configMap(map[string]any{"x": "swordfish"})); made > 4*uint64(rego.DefaultBudget.Bytes) {
 			t.Errorf("%s: %d bytes", name, made)
 		}
 	}

@@ -14,7 +14,6 @@ import (
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/rego"
-	"taffrail.dev/webhook/rego/compile"
 	"taffrail.dev/webhook/request"
 )
 
@@ -112,7 +111,7 @@ func TestTheWorstParametersAllowed(t *testing.T) {
 		}
 		t.Logf("%d items of %d bytes: %d steps, %v", items, length, total, time.Since(began))
 		largest := int64(0)
-		counting := program.WithUsage(func(policy string, used compile.Usage) {
+		counting := program.WithUsage(func(policy string, used rego.Usage) {
 			if largest = max(largest, used.Steps); used.Steps > rego.LibraryBudget.Steps/4 || used.Bytes > rego.LibraryBudget.Bytes/10 {
 				t.Errorf("%s: %+v with %d items of %d bytes, of %+v", policy, used, items, length, rego.LibraryBudget)
 			}

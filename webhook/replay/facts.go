@@ -221,7 +221,7 @@ func (f *facts) fromBase(ctx context.Context, fact decision.Fact, name string) (
 			base.SetUnread(fact, "the "+described(fact, name)+" were changed later, and what they were before that is not known")
 			return base, nil
 		}
-		appendFact(&base, object)
+		base.Add(object)
 	}
 	return base, nil
 }
@@ -255,25 +255,10 @@ func (n *namespace) over(fact decision.Fact, base *decision.Facts) decision.Fact
 	facts := *base
 	if n != nil {
 		for _, name := range slices.Sorted(maps.Keys(n.objects[fact])) {
-			appendFact(&facts, n.objects[fact][name].Object)
+			facts.Add(n.objects[fact][name].Object)
 		}
 	}
 	return facts
-}
-
-func appendFact(facts *decision.Facts, object metav1.Object) {
-	switch object := object.(type) {
-	case *corev1.LimitRange:
-		facts.LimitRanges = append(facts.LimitRanges, object)
-	case *corev1.ResourceQuota:
-		facts.ResourceQuotas = append(facts.ResourceQuotas, object)
-	case *autoscalingv2.HorizontalPodAutoscaler:
-		facts.Autoscalers = append(facts.Autoscalers, object)
-	case *corev1.PersistentVolumeClaim:
-		facts.PersistentVolumeClaims = append(facts.PersistentVolumeClaims, object)
-	case *storagev1.StorageClass:
-		facts.StorageClasses = append(facts.StorageClasses, object)
-	}
 }
 
 // factOf returns the fact that a resource is, and a new object of its type.

@@ -153,14 +153,6 @@ func (a *admissionReader) readField(name string) (err error) {
 	return err
 }
 
-func (a *admissionReader) readText() (string, error) {
-	if err := a.expect('"', "a string"); err != nil {
-		return "", err
-	}
-	text, err := a.string()
-	return strings.Clone(text), err
-}
-
 func (a *admissionReader) kind() (kind schema.GroupVersionKind, err error) {
 	err = a.eachMember(func(name string) (err error) {
 		switch name {

@@ -81,7 +81,7 @@ func TestHelmReleases(t *testing.T) {
 }
 
 func TestKindsThatRevisionsAreDecidedAs(t *testing.T) {
-	if got := fmt.Sprint(request.RevisedKinds(), request.RevisedKind()); got != "[apps/v1, Kind=StatefulSet apps/v1, Kind=DaemonSet] apps/v1, Kind=DaemonSet" {
+	if got := fmt.Sprint(request.RevisedKinds()); got != "[apps/v1, Kind=StatefulSet apps/v1, Kind=DaemonSet]" {
 		t.Errorf("got %s", got)
 	}
 	for text, want := range map[string]bool{"ControllerRevision.apps": true, "ControllerRevision": false, "ReplicaSet.apps": false} {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -273,6 +274,15 @@ func (s *scanner) eachMember(read func(name string) error) error {
 		}
 	}
 	return nil
+}
+
+// readText reads a string that the text does not outlive.
+func (s *scanner) readText() (string, error) {
+	if err := s.expect('"', "a string"); err != nil {
+		return "", err
+	}
+	text, err := s.string()
+	return strings.Clone(text), err
 }
 
 // expect returns an error if the next value is of another kind.

@@ -100,14 +100,6 @@ func (r *metadataReader) add(name string, from int) {
 	_ = r.hash.WriteByte(0)
 }
 
-func (r *metadataReader) readText() (string, error) {
-	if err := r.expect('"', "a string"); err != nil {
-		return "", err
-	}
-	text, err := r.string()
-	return strings.Clone(text), err
-}
-
 // initialEventsEnd is the annotation of the bookmark that ends the initial events of a watch.
 const initialEventsEnd = "k8s.io/initial-events-end"
 

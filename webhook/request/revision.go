@@ -30,11 +30,11 @@ func IsRevision(kind schema.GroupKind) bool {
 
 // RevisedKinds returns the kinds that ControllerRevisions are decided as.
 func RevisedKinds() []schema.GroupVersionKind {
-	return []schema.GroupVersionKind{appsv1.SchemeGroupVersion.WithKind("StatefulSet"), RevisedKind()}
+	return []schema.GroupVersionKind{appsv1.SchemeGroupVersion.WithKind("StatefulSet"), revisedKind()}
 }
 
-// RevisedKind returns DaemonSet, the kind of Request.Revision.
-func RevisedKind() schema.GroupVersionKind { return appsv1.SchemeGroupVersion.WithKind("DaemonSet") }
+// revisedKind returns DaemonSet, the kind of Request.Revision.
+func revisedKind() schema.GroupVersionKind { return appsv1.SchemeGroupVersion.WithKind("DaemonSet") }
 
 // RevisionTemplate returns the template that a rollback to a ControllerRevision would produce,
 // with API defaults. It returns nil if the data has no containers or can be read in more than
@@ -227,7 +227,7 @@ func addRevision(r *decision.Request) error {
 	set := revisedSet(r.Object, template)
 	revision := *r
 	revision.Ambiguous, revision.OldAmbiguous = "", ""
-	revision.Kind, revision.Object, revision.Original, revision.OldObject = RevisedKind(), set, set, nil
+	revision.Kind, revision.Object, revision.Original, revision.OldObject = revisedKind(), set, set, nil
 	if old != nil {
 		revision.OldObject = revisedSet(r.OldObject, old)
 	}
@@ -250,7 +250,7 @@ func addRevision(r *decision.Request) error {
 
 // revisedSet returns a DaemonSet with a revision's template.
 func revisedSet(revision, template map[string]any) map[string]any {
-	return withTemplate(RevisedKind(), revision, template)
+	return withTemplate(revisedKind(), revision, template)
 }
 
 // withTemplate returns an object of a kind with the given template and the metadata of another

@@ -13,7 +13,7 @@ import (
 // APIDefaults applies the defaults that the API server's decoder sets on a Pod: it rounds
 // quantities up to thousandths, and sets missing requests of containers to their limits
 // (SetDefaults_Pod and SetDefaults_ResourceList in pkg/apis/core/v1/defaults.go). Pod-level
-// defaults are set after admission only; Predict applies those. Default does not modify its
+// defaults are set after admission only; Predict applies those. APIDefaults does not modify its
 // argument.
 func APIDefaults(p Pod) Pod {
 	p.Containers = slices.Clone(p.Containers)

@@ -45,10 +45,15 @@ func (f Field) fillable() bool {
 
 // String returns the path relative to the container, as in resources.requests.cpu.
 func (f Field) String() string {
+	return "resources." + f.List() + "." + string(f.Resource)
+}
+
+// List returns the name of the list that contains the field: requests or limits.
+func (f Field) List() string {
 	if f.Requests {
-		return "resources.requests." + string(f.Resource)
+		return "requests"
 	}
-	return "resources.limits." + string(f.Resource)
+	return "limits"
 }
 
 // in returns the list that contains the field.

@@ -7,7 +7,7 @@ import (
 // set assigns a constant: in AssignIntStmt, MakeNullStmt, MakeNumberIntStmt and MakeNumberRefStmt, or as the result of
 // what was computed already. A local that holds nothing else needs no place in the frame.
 func (c *functionCompiler) set(target ir.Local, value any) op {
-	if c.facts.fixed(target) {
+	if c.analysis.fixed(target) {
 		c.constants[target] = value
 		return nil
 	}
@@ -24,7 +24,7 @@ func (c *functionCompiler) set(target ir.Local, value any) op {
 //
 // If the local records that a block has succeeded, the block is left: see expectSuccess.
 func (c *functionCompiler) assign(s *ir.AssignVarStmt, depth int) op {
-	if c.facts.unused[s] {
+	if c.analysis.unused[s] {
 		return nil
 	}
 	source := c.operand(s.Source)
@@ -40,7 +40,7 @@ func (c *functionCompiler) assign(s *ir.AssignVarStmt, depth int) op {
 		}
 		return c.set(s.Target, value)
 	}
-	if c.facts.fixed(s.Target) && c.facts.fixed(source.local) && !c.program.folder.off {
+	if c.analysis.fixed(s.Target) && c.analysis.fixed(source.local) && !c.program.folder.off {
 		c.alias[s.Target] = source.local
 		return nil
 	}

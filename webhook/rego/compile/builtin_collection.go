@@ -16,6 +16,14 @@ func count(m *Machine, call *builtinCall, a, _, _ any) any {
 	return call.opa(m, a)
 }
 
+// elementsOf returns the elements of an array, or of a set in order.
+func (m *Machine) elementsOf(v any) ([]any, bool) {
+	if s, ok := v.(*set); ok {
+		return s.inOrder(&m.meter), true
+	}
+	return elements(v)
+}
+
 // extreme returns the largest or the smallest element. Of equal ones it is the last, as in OPA.
 func extreme(sign int) implementation {
 	return func(m *Machine, call *builtinCall, a, _, _ any) any {

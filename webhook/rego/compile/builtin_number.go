@@ -133,14 +133,6 @@ func accumulate(start int64, compute func(x, y int64) (int64, bool)) implementat
 	}
 }
 
-// elementsOf returns the elements of an array, or of a set in order.
-func (m *Machine) elementsOf(v any) ([]any, bool) {
-	if s, ok := v.(*set); ok {
-		return s.inOrder(&m.meter), true
-	}
-	return elements(v)
-}
-
 func numbersRange(m *Machine, call *builtinCall, a, b, _ any) any {
 	from, ok := a.(int64)
 	to, also := b.(int64)

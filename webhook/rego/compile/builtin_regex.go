@@ -1,10 +1,6 @@
 package compile
 
-import (
-	"strings"
-
-	"taffrail.dev/webhook/rego/sandbox"
-)
+import "strings"
 
 // patternOf is which argument of a function is the regular expression.
 var patternOf = map[string]int{
@@ -161,19 +157,4 @@ func regexReplace(m *Machine, call *builtinCall, a, b, c any) any {
 		last = at[1]
 	}
 	return string(append(result, text[last:]...))
-}
-
-func globMatch(m *Machine, call *builtinCall, a, b, c any) any {
-	pattern, ok := a.(string)
-	separators, also := separatorsOf(b)
-	text, isText := c.(string)
-	if !ok || !also || !isText {
-		return call.opa(m, a, b, c)
-	}
-	compiled := m.globOf(pattern, separators)
-	if compiled == nil {
-		return call.opa(m, a, b, c)
-	}
-	m.step(sandbox.GlobCost(pattern, text, separators))
-	return compiled.Match(text)
 }

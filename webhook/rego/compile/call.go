@@ -86,7 +86,7 @@ func assignResult(frame []any, place int, value any) int {
 	return 0
 }
 
-// callOnce calls a function whose results are remembered: from the first call on that has taken long.
+// callOnce calls a function and, once a call has been slow, remembers its results.
 func callOnce(callee *function, args []operand, place int) op {
 	params := callee.params[2:]
 	return func(m *Machine, frame []any) int {
@@ -198,7 +198,7 @@ func (c *functionCompiler) with(s *ir.WithStmt, depth int) (op, error) {
 	}, nil
 }
 
-// upsert returns an object with a value at a path. What is no object on the way becomes one.
+// upsert returns an object with a value at a path. A value on the path that is not an object is replaced by one.
 func (m *Machine) upsert(v any, path []string, value any) any {
 	if len(path) == 0 {
 		return value

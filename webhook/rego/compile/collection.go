@@ -32,7 +32,7 @@ func (c *functionCompiler) addTo(s *ir.SetAddStmt) op {
 		return compiled
 	}
 	place, value, conflict := placeOf(s.Set), c.operand(s.Value), c.conflict(&s.Location)
-	if c.facts.of(s.Set).looked {
+	if c.analysis.of(s.Set).looked {
 		root := placeOf(c.ir.Return)
 		return func(m *Machine, frame []any) int {
 			grown, ok := frame[place].(*set)
@@ -94,7 +94,7 @@ func (c *functionCompiler) insertOnce(s *ir.ObjectInsertOnceStmt) op {
 // has put there, by p[x] := y: a conflict, as in OPA. Adding to it would change a value that others share.
 func (c *functionCompiler) grow(target ir.Local, conflict *Error) func(*Machine, []any) *object {
 	place := placeOf(target)
-	if c.facts.of(target).looked {
+	if c.analysis.of(target).looked {
 		root := placeOf(c.ir.Return)
 		return func(m *Machine, frame []any) *object {
 			o, ok := frame[place].(*object)

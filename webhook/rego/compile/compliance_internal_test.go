@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/ir"
 	"github.com/open-policy-agent/opa/v1/test/cases"
 
 	"taffrail.dev/webhook/rego/sandbox"
@@ -115,7 +116,7 @@ func comply(t *testing.T, machines *Machines, c *cases.TestCase, foldless bool) 
 	if err != nil {
 		return fmt.Errorf("plan: %w", err)
 	}
-	program, err := readPlan(policy).compileQuery(Options{foldless: foldless})
+	program, query, err := compileQuery(policy, Options{foldless: foldless})
 	if err != nil {
 		return fmt.Errorf("compile: %w", err)
 	}
@@ -125,7 +126,7 @@ func comply(t *testing.T, machines *Machines, c *cases.TestCase, foldless bool) 
 	}
 	m := machines.Get()
 	defer machines.Put(m)
-	found, err := m.query(t.Context(), program, input, data)
+	found, err := m.query(t.Context(), program, query, input, data)
 	return outcomeOf(c, found, err)
 }
 
@@ -253,31 +254,31 @@ func sortBindings(results ast.Set) ast.Set {
 	return sorted
 }
 
-// compileQuery compiles the query that was planned, and all functions.
-func (p *Plan) compileQuery(options Options) (*Program, error) {
-	program := p.newProgram(options)
+// compileQuery compiles all functions of a plan, and the query that was planned.
+func compileQuery(policy *ir.Policy, options Options) (program *Program, query *function, err error) {
+	p := readPlan(policy)
+	program = p.newProgram(options)
 	for i, fn := range p.functions {
 		if err := program.add(i, fn); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	fn := queryFunction(p.policy.Plans.Plans[0])
+	fn := queryFunction(policy.Plans.Plans[0])
 	c := newFunctionCompiler(program, len(p.functions), fn)
 	c.impure = true
 	if err := c.compile(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	program.query = c.fn
 	program.depth = max(program.depth, c.fn.depth)
-	return program, nil
+	return program, c.fn, nil
 }
 
-func (m *Machine) query(ctx context.Context, p *Program, input, data any) ([]any, error) {
+func (m *Machine) query(ctx context.Context, p *Program, query *function, input, data any) ([]any, error) {
 	m.prepare(ctx, p, DefaultBudget)
 	_, err := m.protect(func() any {
-		frame := m.enter(p.query)
+		frame := m.enter(query)
 		frame[0], frame[1] = input, data
-		return m.run(p.query, frame)
+		return m.run(query, frame)
 	})
 	return m.found, err
 }

@@ -25,27 +25,55 @@
 //	block:  reset 3
 //	        dot 0 "containers" → 4
 //	        scan 4 key 5 value 6
-//	        | dot 6 "type" → 7
-//	        | equal 7 "app"
+//	        | assign 5 → 7
+//	        | assign 6 → 8
+//	        | dot 8 "type" → 9
+//	        | equal 9 "app"
 //	        | not
-//	        | | dot 6 "probe" → 8
-//	        | | assign true → 9
-//	        | | is_defined 9
-//	        | set_add 5 → 2
+//	        | | dot 8 "probe" → 11
+//	        | | not_equal 11 false
+//	        | | assign true → 10
+//	        | | is_defined 10
+//	        | set_add 7 → 2
 //	block:  return 2
 //
 // A statement that is undefined leaves its block. Leaving the block of a scan goes on with the next element, and leaving
 // that of a not makes the not succeed. Here, each statement becomes an op: a closure that gets the machine and the
-// frame with the locals, and returns how many blocks to leave. The dot of the example becomes
+// frame with the locals, and returns how many blocks to leave. For an input that is a Document, the dot of the example
+// comes to
 //
 //	func(m *Machine, frame []any) int {
-//		value, ok := frame[0].(Document).Get("containers")
-//		…
+//		value := frame[0].(Document).Get("containers")
+//		if value == nil { // there is no such member
+//			return 1
+//		}
 //		frame[4] = value
 //		return 0
 //	}
 //
-// and the scan a closure that runs the ops of its block for each element.
+// and the scan is a closure that runs the ops of its block for each element.
+//
+// # The machine
+//
+// A Machine evaluates one rule at a time. It has one stack: each call of a function takes a frame of it, with a place for
+// each local, and gives the frame back when the function ends (Machine.enter and Machine.run). Input and data are in the
+// first two places of every frame. A program knows how large a stack its deepest calls need, so the stack never grows
+// during an evaluation.
+//
+// An op returns 0 to go on with the next op of its block, 1 to leave the block, as a statement does that is undefined, and
+// n to leave n blocks. A block that is left returns one less to the block around it (runBlock). A scan is two blocks:
+// leaving one goes on with the next element, and leaving two ends the scan. leaveFunction leaves all of them.
+//
+// A rule is a function of input and data alone, and is evaluated once: the machine remembers its value (Machine.rule).
+// While a `with` replaces a part of them, another memory takes the place of that one. Results of functions with arguments
+// are remembered only if the function is expensive and pure (memo.go).
+//
+// The planner gives the locals of all rules of a function the same numbers. The compiler renumbers them, so that what it
+// knows of a local holds in one rule alone (renameLocals). Their places in the frame stay as they are.
+//
+// Goroutines share programs, and each has a machine of its own. Nothing that is shared is written: constants and
+// parameters are frozen when a program is compiled (Machine.freeze): all that a machine would otherwise put in order when
+// it is first read is in order then. Statements add only to collections that the same evaluation has made.
 //
 // # What is computed when
 //
@@ -57,10 +85,11 @@
 // # Where to find what
 //
 //	plan.go, statement.go, locals.go      OPA's plan, what its statements do with locals, and their numbers
-//	program.go, function.go, facts.go     programs and functions, and what is known of a function before it is compiled
+//	program.go, function.go, analysis.go  programs and functions, and what is known of a function before it is compiled
 //	assign.go, block.go, call.go,         the statements, each next to its description in package ir
 //	collection.go, literal.go, lookup.go,
 //	scan.go, test.go
+//	exit.go                               where a function ends before all of its rules were evaluated
 //	fold.go, memo.go                      what is computed in advance, and what is remembered
 //	machine.go, budget.go                 evaluations and what they may use
 //	value.go, number.go, compare.go,      values

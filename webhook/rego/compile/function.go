@@ -9,10 +9,10 @@ import (
 
 // functionCompiler compiles one function.
 type functionCompiler struct {
-	program *Program
-	ir      *ir.Func
-	fn      *function
-	facts   *facts
+	program  *Program
+	ir       *ir.Func
+	fn       *function
+	analysis *analysis
 	// constants has the locals whose value is known, and alias those that are always the same as another one.
 	constants map[ir.Local]any
 	alias     map[ir.Local]ir.Local
@@ -30,20 +30,20 @@ type functionCompiler struct {
 
 func newFunctionCompiler(p *Program, index int, fn *ir.Func) *functionCompiler {
 	c := &functionCompiler{
-		program: p, ir: fn, facts: readFacts(fn), constants: map[ir.Local]any{}, alias: map[ir.Local]ir.Local{},
+		program: p, ir: fn, analysis: analyze(fn), constants: map[ir.Local]any{}, alias: map[ir.Local]ir.Local{},
 		literals: map[ir.Local]*literal{}, exits: map[ir.Local]int{}, negated: map[ir.Local]bool{}, sameIn: -1,
-		fn: &function{name: fn.Name, index: index, number: p.count, result: placeOf(fn.Return)},
+		fn: &function{index: index, number: p.count, result: placeOf(fn.Return)},
 	}
 	for _, param := range fn.Params {
 		c.fn.params = append(c.fn.params, placeOf(param))
 	}
-	for l, known := range c.facts.locals {
+	for l, known := range c.analysis.locals {
 		if known.tested && !slices.Contains(c.fn.cleared, placeOf(l)) && !slices.Contains(c.fn.params, placeOf(l)) {
 			c.fn.cleared = append(c.fn.cleared, placeOf(l))
 		}
 	}
 	slices.Sort(c.fn.cleared)
-	c.fn.places, c.fn.depth = c.facts.places, c.facts.places
+	c.fn.places, c.fn.depth = c.analysis.places, c.analysis.places
 	if !p.folder.off {
 		c.sameIn = p.plan.sameResult(fn)
 	}

@@ -52,9 +52,9 @@ func (c *functionCompiler) makeCollection(b *ir.Block, at int) op {
 		c.literals[target] = &literal{kind: kind, missing: parts}
 		return nil
 	}
-	place, root, known := placeOf(target), placeOf(c.ir.Return), c.facts.of(target)
+	place, root, known := placeOf(target), placeOf(c.ir.Return), c.analysis.of(target)
 	switch {
-	case c.facts.nested && target == c.ir.Return && kind == kindObject:
+	case c.analysis.nested && target == c.ir.Return && kind == kindObject:
 		return func(m *Machine, frame []any) int {
 			m.alloc(8 * slot)
 			frame[place] = &object{}
@@ -93,7 +93,7 @@ func emptyOf(kind int) any {
 // partsOf returns how many parts a collection has if it is a literal: it is used only after the last one was added,
 // and its parts do not change meanwhile.
 func (c *functionCompiler) partsOf(b *ir.Block, at int, target ir.Local) (parts int, ok bool) {
-	known := c.facts.of(target)
+	known := c.analysis.of(target)
 	if known.writes != 1 || known.tested || known.conflicts || known.looked {
 		return 0, false
 	}
@@ -120,7 +120,7 @@ func (c *functionCompiler) partsOf(b *ir.Block, at int, target ir.Local) (parts 
 			continue
 		}
 		missing--
-		eachLocal(b.Stmts[i], func(l *ir.Local, use use) { fixed = fixed && (use != reads || c.facts.of(*l).writes == 1) })
+		eachLocal(b.Stmts[i], func(l *ir.Local, use use) { fixed = fixed && (use != reads || c.analysis.of(*l).writes == 1) })
 		if !fixed {
 			return 0, false
 		}
@@ -128,7 +128,7 @@ func (c *functionCompiler) partsOf(b *ir.Block, at int, target ir.Local) (parts 
 	return len(known.extended), missing == 0
 }
 
-// part adds a part to a literal. literal is false if the collection is none.
+// part adds a part to a literal. isLiteral is false if the collection is none.
 func (c *functionCompiler) part(target ir.Local, key *ir.Operand, value ir.Operand) (compiled op, isLiteral bool) {
 	l, ok := c.literals[target]
 	if !ok {

@@ -26,7 +26,6 @@ func (p *Machines) Put(m *Machine) {
 // Machine evaluates programs, one after another. It is for one goroutine.
 type Machine struct {
 	meter
-	program *Program
 	// stack has the frames of the functions that are being called; top is where the next one begins, and high the
 	// highest that top has been since the stack was last cleared.
 	stack     []any
@@ -66,7 +65,7 @@ func (m *Machine) Used() Usage { return m.used }
 
 func (m *Machine) prepare(ctx context.Context, p *Program, budget Budget) {
 	m.begin(ctx, budget)
-	m.program, m.failure, m.top = p, nil, 0
+	m.failure, m.top = nil, 0
 	if len(m.stack) < p.depth {
 		m.stack = make([]any, p.depth)
 	}
@@ -107,7 +106,7 @@ func (m *Machine) forget() {
 	clear(m.memory[:cap(m.memory)])
 	clear(m.results)
 	clear(m.found)
-	m.program, m.ctx, m.failure, m.onHeavy, m.high, m.found = nil, nil, nil, nil, 0, m.found[:0]
+	m.ctx, m.failure, m.onHeavy, m.high, m.found = nil, nil, nil, 0, m.found[:0]
 }
 
 // enter returns a frame for a function. What the function looks at before it is assigned is undefined; all else may
@@ -129,7 +128,7 @@ func (m *Machine) run(fn *function, frame []any) any {
 	for _, b := range fn.body {
 		for _, op := range b {
 			if left := op(m, frame); left != 0 {
-				if left >= leaveFunction/2 {
+				if left >= leaveFunction/2 { // leaveFunction, less the blocks around it, which are fewer than maxNesting
 					m.top -= fn.places
 					return frame[fn.result]
 				}

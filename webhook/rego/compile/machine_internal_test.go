@@ -234,7 +234,7 @@ f(x) if count({y | some y in [x, "z"]; regex.match("[a-z]", y); regex.match("[b-
 			t.Errorf("%d: %v is held", i, held)
 		}
 	}
-	if len(m.results) > 0 || m.ctx != nil || m.program != nil || m.onHeavy != nil {
+	if len(m.results) > 0 || m.ctx != nil || m.onHeavy != nil {
 		t.Errorf("something is held: %+v", m.results)
 	}
 }

@@ -12,8 +12,8 @@ import (
 // evaluation, as in OPA: a Pod's containers are often alike, and without it a chain of functions that each call the
 // next one twice would grow exponentially.
 //
-// The key is a text that two lists of arguments have in common only if they are equal and of the same representation.
-// A call with arguments that are long to write is not remembered.
+// Two lists of arguments have the same key only if they are equal and have the same representation. A call with
+// arguments that are long to write is not remembered.
 const (
 	// maxKey is how long a key may be, in bytes.
 	maxKey = 1024
@@ -42,7 +42,8 @@ func (p *Program) costOf(fn *ir.Func) int {
 	return min(total, 1<<20)
 }
 
-// remembered returns the key of a call whose arguments are in a frame, and its result if it is known. The key is nil if the call is not remembered.
+// remembered returns the key of a call whose arguments are in a frame, and its result if it is known. The key is nil if
+// the call is not remembered.
 func (m *Machine) remembered(fn *function, frame []any, params []int) (key []byte, value any) {
 	key = binary.AppendUvarint(m.key[:0], uint64(fn.number)) // not negative
 	for _, param := range params {

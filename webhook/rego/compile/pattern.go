@@ -11,7 +11,7 @@ import (
 	"taffrail.dev/webhook/rego/sandbox"
 )
 
-// regex is a regular expression and what its cost depends on. re is nil if the text is none.
+// regex is a regular expression and what its cost depends on. re is nil if the text is not a valid expression.
 type regex struct {
 	re *regexp.Regexp
 	// size is about how many instructions it has.
@@ -130,7 +130,7 @@ func (p *patterns) keep(size int) {
 	}
 }
 
-// globOf returns a pattern with asterisks; nil if it is none.
+// globOf returns a pattern with asterisks, or nil if the pattern is invalid.
 func (m *Machine) globOf(pattern, separators string) *glob.Pattern {
 	m.countPattern(8 * len(pattern))
 	key := globKey{pattern, separators}

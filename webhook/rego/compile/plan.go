@@ -15,7 +15,6 @@ import (
 // Plan is what OPA's planner makes of some rules and everything that they need: functions in OPA's intermediate
 // representation. It is immutable and safe for concurrent use.
 type Plan struct {
-	policy *ir.Policy
 	// functions are sorted so that each comes after those that it calls.
 	functions []*ir.Func
 	strings   []string
@@ -37,7 +36,7 @@ func NewPlan(ctx context.Context, compiler *ast.Compiler, rules ...string) (*Pla
 }
 
 func readPlan(policy *ir.Policy) *Plan {
-	p := &Plan{policy: policy, functions: policy.Funcs.Funcs, builtins: map[string]bool{}}
+	p := &Plan{functions: policy.Funcs.Funcs, builtins: map[string]bool{}}
 	for _, s := range policy.Static.Strings {
 		p.strings = append(p.strings, s.Value)
 	}
@@ -56,8 +55,8 @@ func readPlan(policy *ir.Policy) *Plan {
 // planTarget is the name under which rego knows planner.
 const planTarget = "taffrail.dev/plan"
 
-// planQuery calls the planner through rego, which is the only one that may import it: rego plans a query for a target
-// that a plugin claims, and hands the plan to the plugin.
+// planQuery calls the planner through OPA's package rego: the planner is internal to OPA. For a target that a plugin
+// claims, rego plans the query and hands the plan to the plugin.
 func planQuery(ctx context.Context, compiler *ast.Compiler, query string) (*ir.Policy, error) {
 	registerPlanner()
 	var policy *ir.Policy
@@ -77,7 +76,7 @@ type planKey struct{}
 // the same name.
 var registerPlanner = sync.OnceFunc(func() { rego.RegisterPlugin(planTarget, planner{}) })
 
-// planner is a target plugin that passes the plan on to who has asked for it.
+// planner is a target plugin that hands the plan to planQuery.
 type planner struct{}
 
 // IsTarget is part of rego.TargetPlugin.

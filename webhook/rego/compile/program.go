@@ -22,7 +22,6 @@ const maxNesting = 2_000
 
 // function is a rule or a function of the policy.
 type function struct {
-	name string
 	// index is its place among the functions of the plan, and number that among those of the program.
 	index, number int
 	// params are the places of the arguments; input and data are the first two.
@@ -58,8 +57,6 @@ type Options struct {
 type Program struct {
 	plan  *Plan
 	rules map[string]*function
-	// query is the query of the plan.
-	query *function
 	// depth is the size of the stack that it needs.
 	depth int
 	// functions are those that the rules need, by index.
@@ -187,7 +184,6 @@ func (p *Plan) replacesParameters() (found bool) {
 	return found
 }
 
-// add compiles a function.
 // pathKey returns a key that no other path has. A name in a path may contain any character.
 func pathKey(path []string) string {
 	var key strings.Builder
@@ -199,6 +195,7 @@ func pathKey(path []string) string {
 	return key.String()
 }
 
+// add compiles a function.
 func (p *Program) add(index int, fn *ir.Func) error {
 	if deep := nesting(fn.Blocks); deep > maxNesting {
 		return fmt.Errorf("%s: blocks are nested %d deep, and %d are allowed", fn.Name, deep, maxNesting)

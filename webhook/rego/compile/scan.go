@@ -19,7 +19,7 @@ func (c *functionCompiler) scan(s *ir.ScanStmt, depth int) (op, error) {
 		return nil, err
 	}
 	l := loop{
-		body: body, key: placeOf(s.Key), value: placeOf(s.Value), weight: weigh(len(body)), keyed: c.facts.of(s.Key).reads > 0,
+		body: body, key: placeOf(s.Key), value: placeOf(s.Value), weight: weigh(len(body)), keyed: c.analysis.of(s.Key).reads > 0,
 	}
 	if source.isConstant() && length(source.value) < 0 {
 		return nil, nil

@@ -11,8 +11,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/rogpeppe/go-internal/diff"
-
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/rego"
 )
@@ -192,14 +190,15 @@ func (r *Report) sort() {
 // Empty reports whether there was nothing to test.
 func (r *Report) Empty() bool {
 	for _, g := range r.Groups {
-		if g.total() > 0 {
+		if g.Total() > 0 {
 			return false
 		}
 	}
 	return true
 }
 
-func (g *Group) total() int {
+// Total returns the number of tests and cases.
+func (g *Group) Total() int {
 	return g.Tests.Passed + g.Tests.Failed + g.Tests.Skipped + g.Cases.Passed + g.Cases.Failed
 }
 
@@ -214,150 +213,4 @@ func (r *Report) WriteJSON(w io.Writer) error {
 	encoder.SetIndent("", "  ")
 	encoder.SetEscapeHTML(false)
 	return encoder.Encode(r)
-}
-
-// WriteText writes the report as text to out, and what could not be tested to errs.
-func (r *Report) WriteText(out, errs io.Writer, coverage bool) error {
-	var b strings.Builder
-	for i := range r.Groups {
-		r.Groups[i].text(&b, coverage)
-	}
-	b.WriteString(r.summary())
-	if _, err := io.WriteString(out, b.String()); err != nil {
-		return err
-	}
-	for _, problem := range r.Errors {
-		if _, err := fmt.Fprintln(errs, "error:", printableLines(problem)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// summary counts policies, and therefore leaves out folders whose tests belong to none.
-func (r *Report) summary() string {
-	policies, failed, untested := 0, 0, 0
-	for i := range r.Groups {
-		g := &r.Groups[i]
-		switch {
-		case strings.HasSuffix(g.Name, "/"):
-			continue
-		case g.total() == 0:
-			untested++
-		case len(g.Failed) > 0:
-			failed++
-		}
-		policies++
-	}
-	if len(r.Groups) == 0 {
-		return ""
-	}
-	text := fmt.Sprintf("\n%d policies: ", policies)
-	if policies == 1 {
-		text = "\n1 policy: "
-	}
-	text += fmt.Sprintf("%d passed, %d failed", policies-failed-untested, failed)
-	if untested > 0 {
-		text += fmt.Sprintf(", %d without a test", untested)
-	}
-	return text + "\n"
-}
-
-func (g *Group) text(b *strings.Builder, coverage bool) {
-	word := "ok  "
-	switch {
-	case len(g.Failed) > 0:
-		word = "FAIL"
-	case g.total() == 0:
-		word = "none"
-	}
-	fmt.Fprintf(b, "%s  %s: %s, %s\n", word, decision.Printable(g.Name), g.Tests.words("test"), g.Cases.words("case"))
-	for i := range g.Failed {
-		g.Failed[i].text(b)
-	}
-	for _, note := range g.Kinds {
-		fmt.Fprintf(b, "      kinds: %s\n", decision.Printable(note))
-	}
-	for _, deprecation := range g.Deprecations {
-		fmt.Fprintf(b, "      deprecated: %s\n", decision.Printable(deprecation))
-	}
-	for _, u := range g.Usage {
-		fmt.Fprintf(b, "      %s: %s\n", decision.PrintablePath(u.File), rego.UsageText(rego.Usage(u.Used), rego.Budget(u.Budget)))
-	}
-	if g.NotCompiled != "" {
-		fmt.Fprintf(b, "      engine: topdown, because it cannot be compiled: %s\n", decision.Printable(g.NotCompiled))
-	}
-	if !coverage {
-		return
-	}
-	for _, c := range g.Coverage {
-		fmt.Fprintf(b, "      %s: %.0f%% covered", decision.PrintablePath(c.File), c.Percent)
-		if len(c.Missing) > 0 {
-			fmt.Fprintf(b, "; not evaluated: %s", strings.Join(c.Missing, ", "))
-		}
-		b.WriteString("\n")
-	}
-}
-
-func (c Count) words(noun string) string {
-	total := c.Passed + c.Failed + c.Skipped
-	if total != 1 {
-		noun += "s"
-	}
-	var notes []string
-	if c.Failed > 0 {
-		notes = append(notes, fmt.Sprintf("%d failed", c.Failed))
-	}
-	if c.Skipped > 0 {
-		notes = append(notes, fmt.Sprintf("%d skipped", c.Skipped))
-	}
-	text := fmt.Sprintf("%d %s", total, noun)
-	if len(notes) > 0 {
-		text += " (" + strings.Join(notes, ", ") + ")"
-	}
-	return text
-}
-
-func (f *Failure) text(b *strings.Builder) {
-	name := f.Name
-	if f.Case {
-		name = fmt.Sprintf("case %q", f.Name)
-	}
-	fmt.Fprintf(b, "      %s:%d: %s: %s\n", decision.PrintablePath(f.File), f.Line, decision.Printable(name), printableLines(f.Reason))
-	if f.Left != "" {
-		fmt.Fprintf(b, "        left:  %s\n        right: %s\n", decision.Printable(f.Left), decision.Printable(f.Right))
-	}
-	if f.Want != f.Got {
-		b.WriteString("        - expected, + actual\n")
-		indent(b, changes(f.Want, f.Got))
-	}
-	if f.Output != "" {
-		b.WriteString("        printed:\n")
-		indent(b, f.Output)
-	}
-}
-
-// changes returns the lines of a diff, with a space after the sign: a YAML line may itself begin with a sign.
-func changes(want, got string) string {
-	_, hunks, _ := strings.Cut(string(diff.Diff("", []byte(want), "", []byte(got))), "@@\n")
-	var b strings.Builder
-	for line := range strings.Lines(hunks) {
-		b.WriteString(line[:1] + " " + line[1:])
-	}
-	return b.String()
-}
-
-func indent(b *strings.Builder, text string) {
-	for line := range strings.Lines(text) {
-		fmt.Fprintf(b, "        %s\n", printableLines(strings.TrimRight(line, "\n")))
-	}
-}
-
-// printableLines is decision.Printable for text of several lines. It keeps indentation.
-func printableLines(text string) string {
-	lines := strings.Split(text, "\n")
-	for i := range lines {
-		lines[i] = decision.Printable(lines[i])
-	}
-	return strings.Join(lines, "\n")
 }

@@ -1,4 +1,4 @@
-package pipeline
+package configcheck
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/rego"
 	"taffrail.dev/webhook/request"
 )
@@ -27,7 +28,7 @@ func trial(ctx context.Context, catalog *rego.Catalog, policy *rego.Policy, budg
 			continue // no plain object is known for this kind
 		}
 		r.Namespace.Known = true
-		enrich(r)
+		pipeline.Enrich(r)
 		results, err := program.Evaluate(ctx, r, []int{0}, rego.Both)
 		if err != nil {
 			return nil, err

@@ -1,4 +1,4 @@
-package pipeline_test
+package configcheck_test
 
 import (
 	"context"
@@ -13,8 +13,8 @@ import (
 
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/configcheck"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/pipeline"
 )
 
 // configured is a stored configuration, parts of which may be unreadable.
@@ -48,7 +48,7 @@ var checkedAt = time.Date(2027, 1, 15, 12, 0, 0, 0, time.UTC)
 
 func (c *configured) check(t *testing.T, r *decision.Request) (*decision.Checked, error) {
 	t.Helper()
-	return pipeline.NewChecker(catalog(t), c, func() time.Time { return checkedAt }).Check(t.Context(), r)
+	return configcheck.New(catalog(t), c, func() time.Time { return checkedAt }).Check(t.Context(), r)
 }
 
 // faultsOf checks a request and returns its faults and warnings, one per line.
@@ -166,7 +166,7 @@ func TestCheckFailsForWhatItCannotFindOut(t *testing.T) {
 		"what Guardrails inject": {injecting, written(t, enforcing("b", binding("inject-resources", requests("20m", "64Mi"))), nil)},
 		"what a Policy decides":  {config.Objects{}, written(t, ownPolicy("own", "", `deny contains {"msg": "m", "path": "p"} if input.object.spec.replicas == 7`), nil)},
 	} {
-		checker := pipeline.NewChecker(catalog(t), &configured{objects: c.objects}, nil)
+		checker := configcheck.New(catalog(t), &configured{objects: c.objects}, nil)
 		if checked, err := checker.Check(ended, c.r); err == nil {
 			t.Errorf("%s: got %v with a context that has ended", name, checked)
 		}

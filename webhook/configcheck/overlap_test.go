@@ -1,4 +1,4 @@
-package pipeline_test
+package configcheck_test
 
 import (
 	"context"
@@ -8,12 +8,10 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"taffrail.dev/policies"
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/configcheck"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/pipeline"
-	"taffrail.dev/webhook/rego"
 )
 
 type storedIn struct {
@@ -26,10 +24,7 @@ func (s storedIn) Namespaces(context.Context) ([]decision.Namespace, error) { re
 
 // Guardrails that select the same namespace share the limits of a single one; others do not.
 func TestGuardrailsThatShareANamespaceShareTheLimits(t *testing.T) {
-	library, err := rego.Load(policies.FS)
-	if err != nil {
-		t.Fatal(err)
-	}
+	library := catalog(t)
 	team := func(i int, label string) v1alpha1.Guardrail {
 		g := guardrail(fmt.Sprintf("g-%d", i), v1alpha1.ModeEnforce, binding("min-replicas", fmt.Sprintf(`{"minimum": %d}`, 2+i)))
 		if label != "" {
@@ -51,7 +46,7 @@ func TestGuardrailsThatShareANamespaceShareTheLimits(t *testing.T) {
 		for i := range 8 {
 			objects.Guardrails = append(objects.Guardrails, team(i, c.label(i)))
 		}
-		checker := pipeline.NewChecker(library, storedIn{stored{objects}, namespaces}, nil)
+		checker := configcheck.New(library, storedIn{stored{objects}, namespaces}, nil)
 		r, _ := updateOf(t, team(8, c.label(8)), 0)
 		r.Operation, r.Object, r.OldObject = decision.Create, r.OldObject, nil
 		checked, err := checker.Check(t.Context(), r)
@@ -66,10 +61,7 @@ func TestGuardrailsThatShareANamespaceShareTheLimits(t *testing.T) {
 
 // The author of a Policy is warned if it cannot decide a plain object, because it would refuse every object.
 func TestAPolicyThatCannotDecideAPlainObjectIsWarnedOf(t *testing.T) {
-	library, err := rego.Load(policies.FS)
-	if err != nil {
-		t.Fatal(err)
-	}
+	library := catalog(t)
 	check := func(rule string) []string {
 		p := manyPolicies(t, library, 1).Policies[0]
 		at := strings.Index(p.Spec.Rego, "import data")
@@ -78,7 +70,7 @@ func TestAPolicyThatCannotDecideAPlainObjectIsWarnedOf(t *testing.T) {
 			"apiVersion": v1alpha1.GroupVersion().String(), "kind": config.KindPolicy,
 			"metadata": map[string]any{"name": p.Name}, "spec": map[string]any{"rego": p.Spec.Rego},
 		}
-		checked, err := pipeline.NewChecker(library, stored{}, nil).Check(t.Context(), &decision.Request{Operation: decision.Create, Object: object})
+		checked, err := configcheck.New(library, stored{}, nil).Check(t.Context(), &decision.Request{Operation: decision.Create, Object: object})
 		if err != nil || len(checked.Faults) > 0 {
 			t.Fatal(checked, err)
 		}

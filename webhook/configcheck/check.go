@@ -1,4 +1,4 @@
-package pipeline
+package configcheck
 
 import (
 	"context"
@@ -34,8 +34,8 @@ type Checker struct {
 	now     func() time.Time
 }
 
-// NewChecker returns a Checker. A nil now defaults to time.Now.
-func NewChecker(library *rego.Catalog, stored Stored, now func() time.Time) *Checker {
+// New returns a Checker. A nil now defaults to time.Now.
+func New(library *rego.Catalog, stored Stored, now func() time.Time) *Checker {
 	if now == nil {
 		now = time.Now
 	}
@@ -50,7 +50,7 @@ const longExemption = 366 * 24 * time.Hour
 // is only a warning: whoever is on call must be able to loosen a Guardrail that somebody else's
 // Policy has broken.
 func (c *Checker) Check(ctx context.Context, r *decision.Request) (*decision.Checked, error) {
-	if r.Subresource != "" || r.Operation != decision.Create && r.Operation != decision.Update || deleting(r.Object) {
+	if r.Subresource != "" || r.Operation != decision.Create && r.Operation != decision.Update || decision.Deleting(r.Object) {
 		return &decision.Checked{}, nil
 	}
 	if r.Operation == decision.Update && reflect.DeepEqual(r.Object["spec"], r.OldObject["spec"]) {
@@ -97,10 +97,6 @@ func (c *Checker) Check(ctx context.Context, r *decision.Request) (*decision.Che
 		}
 	}
 	return checked, nil
-}
-
-func deleting(object map[string]any) bool {
-	return decision.MapAt(object, "metadata")["deletionTimestamp"] != nil
 }
 
 // report adds each error as a fault, or as a warning if the old object has it already.

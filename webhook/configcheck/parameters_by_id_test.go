@@ -1,11 +1,11 @@
-package pipeline_test
+package configcheck_test
 
 import (
 	"strings"
 	"testing"
 
+	"taffrail.dev/webhook/configcheck"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/pipeline"
 )
 
 const readsWord = `# METADATA
@@ -31,7 +31,7 @@ func TestAPolicyThatReadsParametersUnderItsIDIsWarnedOf(t *testing.T) {
 		readsWord: "",
 		strings.Replace(readsWord, "input.parameters.word", `input.parameters["own"].word`, 1): "Line 15 reads parameters under the Policy's own id",
 	} {
-		checked, err := pipeline.NewChecker(catalog(t), stored{}, nil).Check(t.Context(), &decision.Request{
+		checked, err := configcheck.New(catalog(t), stored{}, nil).Check(t.Context(), &decision.Request{
 			Operation: decision.Create,
 			Object: map[string]any{
 				"apiVersion": "taffrail.dev/v1alpha1", "kind": "Policy", "metadata": map[string]any{"name": "own"}, "spec": map[string]any{"rego": text},

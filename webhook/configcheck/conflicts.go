@@ -1,4 +1,4 @@
-package pipeline
+package configcheck
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/rego"
 	"taffrail.dev/webhook/request"
 )
@@ -36,7 +37,7 @@ func (c *Conflict) String() string {
 	}
 	where := "in every namespace"
 	if !c.Everywhere {
-		where = "in " + listed(c.Namespaces)
+		where = "in " + decision.Listed(c.Namespaces)
 	}
 	return fmt.Sprintf("%s: %s requires %s and this one %s, so neither is filled in (%s)", c.Field, other, c.Other, c.Value, where)
 }
@@ -123,7 +124,7 @@ func injectionsOf(ctx context.Context, s *config.Snapshot) ([]injection, error) 
 		return nil, err
 	}
 	probe.Namespace.Known = true
-	enrich(probe)
+	pipeline.Enrich(probe)
 	results, err := s.Program().Evaluate(ctx, probe, instances, rego.Inject)
 	if err != nil {
 		return nil, err

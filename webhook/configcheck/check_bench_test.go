@@ -1,4 +1,4 @@
-package pipeline_test
+package configcheck_test
 
 import (
 	"context"
@@ -7,11 +7,10 @@ import (
 	"strings"
 	"testing"
 
-	"taffrail.dev/policies"
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/configcheck"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/rego"
 )
 
@@ -91,12 +90,9 @@ func updateOf(tb testing.TB, g v1alpha1.Guardrail, n int) (r *decision.Request, 
 // BenchmarkGuardrailWrites measures the cost of a Guardrail write with 100 Policies stored: for the replica
 // that checks it, and for every replica that applies it.
 func BenchmarkGuardrailWrites(b *testing.B) {
-	library, err := rego.Load(policies.FS)
-	if err != nil {
-		b.Fatal(err)
-	}
+	library := catalog(b)
 	objects := manyPolicies(b, library, 100)
-	checker, builder := pipeline.NewChecker(library, stored{objects}, nil), config.NewBuilder(library)
+	checker, builder := configcheck.New(library, stored{objects}, nil), config.NewBuilder(library)
 	if _, problems, err := builder.Build(b.Context(), objects); err != nil || len(problems) > 0 {
 		b.Fatal(problems, err)
 	}

@@ -1,4 +1,4 @@
-package pipeline_test
+package configcheck_test
 
 import (
 	"context"
@@ -9,8 +9,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"taffrail.dev/webhook/api/v1alpha1"
+	"taffrail.dev/webhook/configcheck"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/pipeline"
 )
 
 // requests returns parameters of inject-resources.
@@ -36,25 +36,25 @@ func TestConflictsBetweenInjections(t *testing.T) {
 	for name, test := range map[string]struct {
 		guardrails []v1alpha1.Guardrail
 		asked      int
-		want       map[string][]pipeline.Conflict
+		want       map[string][]configcheck.Conflict
 	}{
 		"one":                    {[]v1alpha1.Guardrail{inject("a", "10m", "64Mi")}, 0, nil},
 		"two that agree":         {[]v1alpha1.Guardrail{inject("a", "10m", "64Mi"), inject("b", "0.01", "64Mi")}, 0, nil},
 		"one of them only warns": {[]v1alpha1.Guardrail{inject("a", "10m", "64Mi"), warned}, 0, nil},
-		"two that differ, everywhere": {[]v1alpha1.Guardrail{inject("a", "10m", "64Mi"), inject("b", "20m", "64Mi")}, 0, map[string][]pipeline.Conflict{
+		"two that differ, everywhere": {[]v1alpha1.Guardrail{inject("a", "10m", "64Mi"), inject("b", "20m", "64Mi")}, 0, map[string][]configcheck.Conflict{
 			"a": {{With: "b", Field: cpu, Value: "10m", Other: "20m", Everywhere: true}},
 			"b": {{With: "a", Field: cpu, Value: "20m", Other: "10m", Everywhere: true}},
 		}},
-		"in two fields": {[]v1alpha1.Guardrail{inject("a", "10m", "64Mi"), inject("b", "20m", "32Mi")}, 0, map[string][]pipeline.Conflict{
+		"in two fields": {[]v1alpha1.Guardrail{inject("a", "10m", "64Mi"), inject("b", "20m", "32Mi")}, 0, map[string][]configcheck.Conflict{
 			"a": {{With: "b", Field: cpu, Value: "10m", Other: "20m", Everywhere: true}, {With: "b", Field: memory, Value: "64Mi", Other: "32Mi", Everywhere: true}},
 			"b": {{With: "a", Field: cpu, Value: "20m", Other: "10m", Everywhere: true}, {With: "a", Field: memory, Value: "32Mi", Other: "64Mi", Everywhere: true}},
 		}},
-		"with two others, by name": {[]v1alpha1.Guardrail{inject("c", "10m", "64Mi"), inject("b", "20m", "64Mi"), inject("a", "20m", "64Mi")}, 0, map[string][]pipeline.Conflict{
+		"with two others, by name": {[]v1alpha1.Guardrail{inject("c", "10m", "64Mi"), inject("b", "20m", "64Mi"), inject("a", "20m", "64Mi")}, 0, map[string][]configcheck.Conflict{
 			"a": {{With: "c", Field: cpu, Value: "20m", Other: "10m", Everywhere: true}},
 			"b": {{With: "c", Field: cpu, Value: "20m", Other: "10m", Everywhere: true}},
 			"c": {{With: "a", Field: cpu, Value: "10m", Other: "20m", Everywhere: true}, {With: "b", Field: cpu, Value: "10m", Other: "20m", Everywhere: true}},
 		}},
-		"where both select": {[]v1alpha1.Guardrail{selecting(inject("a", "10m", "64Mi"), "a"), selecting(inject("b", "20m", "64Mi"), "b")}, 1, map[string][]pipeline.Conflict{
+		"where both select": {[]v1alpha1.Guardrail{selecting(inject("a", "10m", "64Mi"), "a"), selecting(inject("b", "20m", "64Mi"), "b")}, 1, map[string][]configcheck.Conflict{
 			"a": {{With: "b", Field: cpu, Value: "10m", Other: "20m", Namespaces: []string{"both", "z-both"}}},
 			"b": {{With: "a", Field: cpu, Value: "20m", Other: "10m", Namespaces: []string{"both", "z-both"}}},
 		}},
@@ -64,11 +64,11 @@ func TestConflictsBetweenInjections(t *testing.T) {
 		},
 		"of one Guardrail": {[]v1alpha1.Guardrail{
 			guardrail("a", v1alpha1.ModeEnforce, binding("inject-resources", requests("10m", "64Mi")), binding("inject-resources", requests("20m", "64Mi"))),
-		}, 0, map[string][]pipeline.Conflict{"a": {{Field: cpu, Value: "20m", Other: "10m", Everywhere: true}}}},
+		}, 0, map[string][]configcheck.Conflict{"a": {{Field: cpu, Value: "20m", Other: "10m", Everywhere: true}}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			asked := 0
-			got, err := pipeline.Conflicts(t.Context(), build(t, test.guardrails...), func(context.Context) ([]decision.Namespace, error) {
+			got, err := configcheck.Conflicts(t.Context(), build(t, test.guardrails...), func(context.Context) ([]decision.Namespace, error) {
 				asked++
 				return namespaces, nil
 			})
@@ -84,13 +84,13 @@ func TestConflictsBetweenInjections(t *testing.T) {
 	}
 	broken := errors.New("the API server is unavailable")
 	s := build(t, selecting(inject("a", "10m", "64Mi"), "a"), selecting(inject("b", "20m", "64Mi"), "b"))
-	if _, err := pipeline.Conflicts(t.Context(), s, func(context.Context) ([]decision.Namespace, error) { return nil, broken }); !errors.Is(err, broken) {
+	if _, err := configcheck.Conflicts(t.Context(), s, func(context.Context) ([]decision.Namespace, error) { return nil, broken }); !errors.Is(err, broken) {
 		t.Errorf("the namespaces cannot be listed, but got %v", err)
 	}
 }
 
 func TestConflictsAreTold(t *testing.T) {
-	for want, c := range map[string]pipeline.Conflict{
+	for want, c := range map[string]configcheck.Conflict{
 		"f: Guardrail b requires 2 and this one 1, so neither is filled in (in every namespace)": {With: "b", Field: "f", Value: "1", Other: "2", Everywhere: true},
 		"f: another binding requires 2 and this one 1, so neither is filled in (in a, b)":        {Field: "f", Value: "1", Other: "2", Namespaces: []string{"a", "b"}},
 		"f: another binding requires 2 and this one 1, so neither is filled in (in a, b, c, d)": {

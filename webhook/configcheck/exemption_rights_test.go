@@ -1,4 +1,4 @@
-package pipeline_test
+package configcheck_test
 
 import (
 	"context"
@@ -12,12 +12,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"taffrail.dev/policies"
 	"taffrail.dev/webhook/api/v1alpha1"
 	"taffrail.dev/webhook/config"
+	"taffrail.dev/webhook/configcheck"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/pipeline"
-	"taffrail.dev/webhook/rego"
 )
 
 // exempters grants permission for each "GUARDRAIL NAMESPACE", and counts the reviews.
@@ -62,15 +60,12 @@ func exemptionRequest(change func(spec map[string]any)) *decision.Request {
 }
 
 func TestExempt(t *testing.T) {
-	library, err := rego.Load(policies.FS)
-	if err != nil {
-		t.Fatal(err)
-	}
+	library := catalog(t)
 	stored := &stores{guardrails: []v1alpha1.Guardrail{
 		guardrail("b", v1alpha1.ModeAudit, binding("image-tag", "")), guardrail("a", v1alpha1.ModeEnforce, binding("image-tag", ""), binding("require-probes", "")),
 	}}
 	now := func() time.Time { return time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC) }
-	checker := pipeline.NewChecker(library, stored, now)
+	checker := configcheck.New(library, stored, now)
 	many := make([]any, 0, 300)
 	for i := range 300 {
 		many = append(many, fmt.Sprint("n", i))
@@ -124,7 +119,7 @@ func TestExempt(t *testing.T) {
 // The refusal names what would be loosened, including policies that do not exist yet.
 func TestExemptTellsWhatIsLoosened(t *testing.T) {
 	stored := &stores{guardrails: []v1alpha1.Guardrail{guardrail("a", v1alpha1.ModeEnforce, binding("image-tag", ""), binding("require-probes", ""))}}
-	checker := pipeline.NewChecker(catalog(t), stored, func() time.Time { return checkedAt })
+	checker := configcheck.New(catalog(t), stored, func() time.Time { return checkedAt })
 	for name, c := range map[string]struct {
 		policies   []any
 		namespaces []any
@@ -159,7 +154,7 @@ func TestExemptTellsWhatIsLoosened(t *testing.T) {
 // Only what an UPDATE adds to the Exemption in force is reviewed.
 func TestExemptIsAskedAboutWhatAnUpdateAdds(t *testing.T) {
 	stored := &stores{guardrails: []v1alpha1.Guardrail{guardrail("a", v1alpha1.ModeEnforce, binding("image-tag", ""), binding("require-probes", ""))}}
-	checker := pipeline.NewChecker(catalog(t), stored, func() time.Time { return checkedAt })
+	checker := configcheck.New(catalog(t), stored, func() time.Time { return checkedAt })
 	same := func(map[string]any) {}
 	with := func(name string, value any) func(map[string]any) {
 		return func(spec map[string]any) { spec[name] = value }
@@ -215,7 +210,7 @@ func TestExemptAsksForTheGuardrailsThatHoldInANamespace(t *testing.T) {
 	} {
 		stored := &configured{objects: config.Objects{Guardrails: []v1alpha1.Guardrail{g}}, namespaces: c.namespaces, labelsErr: c.err}
 		rights := &exempters{may: []string{"a ", " "}}
-		_, err := pipeline.NewChecker(catalog(t), stored, func() time.Time { return checkedAt }).Exempt(t.Context(), exemptionRequest(func(map[string]any) {}), rights)
+		_, err := configcheck.New(catalog(t), stored, func() time.Time { return checkedAt }).Exempt(t.Context(), exemptionRequest(func(map[string]any) {}), rights)
 		if !errors.Is(err, c.err) || strings.Join(rights.asked, ",") != c.want {
 			t.Errorf("%s: asked %q, %v", name, rights.asked, err)
 		}
@@ -225,11 +220,8 @@ func TestExemptAsksForTheGuardrailsThatHoldInANamespace(t *testing.T) {
 // Exempt decides Exemptions only: another kind, or an Exemption that does not decode, would appear to loosen
 // nothing.
 func TestExemptDecidesExemptionsAlone(t *testing.T) {
-	library, err := rego.Load(policies.FS)
-	if err != nil {
-		t.Fatal(err)
-	}
-	checker := pipeline.NewChecker(library, &stores{}, nil)
+	library := catalog(t)
+	checker := configcheck.New(library, &stores{}, nil)
 	r := exemptionRequest(func(map[string]any) {})
 	r.Object = map[string]any{
 		"apiVersion": "taffrail.dev/v1alpha1", "kind": "Guardrail", "metadata": map[string]any{"name": "g"},

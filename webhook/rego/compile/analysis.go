@@ -4,8 +4,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/ir"
 )
 
-// localFacts is what the statements of a function do with one local.
-type localFacts struct {
+// localUse is what the statements of a function do with one local.
+type localUse struct {
 	reads, writes int
 	// tested is true if the function looks at whether the local is defined, or resets it.
 	tested bool
@@ -17,9 +17,9 @@ type localFacts struct {
 	looked bool
 }
 
-// facts are those of all locals of a function.
-type facts struct {
-	locals map[ir.Local]*localFacts
+// analysis is what is known of a function before it is compiled: what its statements do with its locals, above all.
+type analysis struct {
+	locals map[ir.Local]*localUse
 	// unused are assignments whose target nobody reads.
 	unused map[*ir.AssignVarStmt]bool
 	// places is the size of the function's frame.
@@ -28,29 +28,30 @@ type facts struct {
 	nested bool
 }
 
-func (f *facts) of(l ir.Local) *localFacts {
-	known := f.locals[l]
+func (a *analysis) of(l ir.Local) *localUse {
+	known := a.locals[l]
 	if known == nil {
-		known = &localFacts{}
-		f.locals[l] = known
+		known = &localUse{}
+		a.locals[l] = known
 	}
 	return known
 }
 
-func readFacts(fn *ir.Func) *facts {
-	f := &facts{locals: map[ir.Local]*localFacts{}, unused: map[*ir.AssignVarStmt]bool{}, places: placeOf(fn.Return) + 1}
+// analyze reads the statements of a function.
+func analyze(fn *ir.Func) *analysis {
+	a := &analysis{locals: map[ir.Local]*localUse{}, unused: map[*ir.AssignVarStmt]bool{}, places: placeOf(fn.Return) + 1}
 	for _, p := range fn.Params {
-		f.of(p).writes++
-		f.places = max(f.places, placeOf(p)+1)
+		a.of(p).writes++
+		a.places = max(a.places, placeOf(p)+1)
 	}
-	f.of(fn.Return).tested = true
+	a.of(fn.Return).tested = true
 	made := map[ir.Local]bool{}
 	eachStatement(fn.Blocks, func(b *ir.Block, s ir.Stmt) {
 		eachLocal(s, func(l *ir.Local, use use) {
-			f.places = max(f.places, placeOf(*l)+1)
-			f.of(*l).count(use, b)
+			a.places = max(a.places, placeOf(*l)+1)
+			a.of(*l).count(use, b)
 		})
-		f.readTests(s)
+		a.readTests(s)
 		switch s := s.(type) {
 		case *ir.MakeObjectStmt:
 			made[s.Target] = true
@@ -60,14 +61,14 @@ func readFacts(fn *ir.Func) *facts {
 	})
 	eachStatement(fn.Blocks, func(_ *ir.Block, s ir.Stmt) {
 		if dot, ok := s.(*ir.DotStmt); ok && made[dot.Target] {
-			f.of(dot.Target).looked, f.nested = true, true
+			a.of(dot.Target).looked, a.nested = true, true
 		}
 	})
-	f.dropUnused(fn)
-	return f
+	a.dropUnused(fn)
+	return a
 }
 
-func (l *localFacts) count(use use, b *ir.Block) {
+func (l *localUse) count(use use, b *ir.Block) {
 	switch use {
 	case reads:
 		l.reads++
@@ -80,34 +81,34 @@ func (l *localFacts) count(use use, b *ir.Block) {
 	}
 }
 
-func (f *facts) readTests(s ir.Stmt) {
+func (a *analysis) readTests(s ir.Stmt) {
 	switch s := s.(type) {
 	case *ir.IsDefinedStmt:
-		f.of(s.Source).tested = true
+		a.of(s.Source).tested = true
 	case *ir.IsUndefinedStmt:
-		f.of(s.Source).tested = true
+		a.of(s.Source).tested = true
 	case *ir.ResetLocalStmt:
-		f.of(s.Target).tested = true
+		a.of(s.Target).tested = true
 	case *ir.AssignVarOnceStmt:
-		f.of(s.Target).tested = true
+		a.of(s.Target).tested = true
 	case *ir.ObjectInsertOnceStmt:
-		f.of(s.Object).conflicts = true
+		a.of(s.Object).conflicts = true
 	}
 }
 
 // dropUnused finds assignments that can be left out, and those that can be left out when these are.
-func (f *facts) dropUnused(fn *ir.Func) {
+func (a *analysis) dropUnused(fn *ir.Func) {
 	for again := true; again; {
 		again = false
 		eachStatement(fn.Blocks, func(_ *ir.Block, s ir.Stmt) {
-			a, ok := s.(*ir.AssignVarStmt)
-			if !ok || f.unused[a] {
+			assign, ok := s.(*ir.AssignVarStmt)
+			if !ok || a.unused[assign] {
 				return
 			}
-			if t := f.of(a.Target); t.reads == 0 && !t.tested && t.extended == nil {
-				f.unused[a], again = true, true
-				if l, ok := a.Source.Value.(ir.Local); ok {
-					f.of(l).reads--
+			if t := a.of(assign.Target); t.reads == 0 && !t.tested && t.extended == nil {
+				a.unused[assign], again = true, true
+				if l, ok := assign.Source.Value.(ir.Local); ok {
+					a.of(l).reads--
 				}
 			}
 		})
@@ -115,7 +116,7 @@ func (f *facts) dropUnused(fn *ir.Func) {
 }
 
 // fixed reports whether a local is assigned in one place, and stays as it is then.
-func (f *facts) fixed(l ir.Local) bool {
-	known := f.of(l)
+func (a *analysis) fixed(l ir.Local) bool {
+	known := a.of(l)
 	return known.writes == 1 && !known.tested && known.extended == nil
 }

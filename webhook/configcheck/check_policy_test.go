@@ -1,4 +1,4 @@
-package pipeline_test
+package configcheck_test
 
 import (
 	"strings"
