@@ -18,7 +18,6 @@ import (
 
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/rego"
 	"taffrail.dev/webhook/replay"
 	"taffrail.dev/webhook/replay/auditlog"
 	"taffrail.dev/webhook/report"
@@ -137,11 +136,7 @@ func replayLog(ctx context.Context, command *cobra.Command, args []string, f *re
 	if err != nil {
 		return err
 	}
-	catalogs := []*rego.Catalog{current.snapshot.Catalog()}
-	if other != nil {
-		catalogs = append(catalogs, other.Catalog())
-	}
-	kinds := replay.KindsOf(catalogs...)
+	kinds := replay.KindsOf(current.snapshot, other)
 	options.Needed = kinds.Needs
 	log, collector := auditlog.Open(files, options), replay.NewCollector(collect)
 	if f.coverage {

@@ -11,7 +11,6 @@ import (
 	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/pipeline"
-	"taffrail.dev/webhook/rego"
 	"taffrail.dev/webhook/replay/auditlog"
 	"taffrail.dev/webhook/request"
 )
@@ -62,7 +61,6 @@ func New(o Options) (*Replayer, error) {
 		return nil, err
 	}
 	r := &Replayer{options: o, store: objects, facts: newFacts(o.Facts, o.History), lookup: &lookup{store: objects}}
-	var catalogs []*rego.Catalog
 	for _, snapshot := range []*config.Snapshot{o.Snapshot, o.Against} {
 		if snapshot == nil {
 			continue
@@ -70,9 +68,8 @@ func New(o Options) (*Replayer, error) {
 		r.deciders = append(r.deciders, pipeline.New(snapshot, r.facts, pipeline.Options{
 			MaxMode: o.MaxMode, Live: r.lookup, Pods: r.lookup, Now: func() time.Time { return r.now },
 		}))
-		catalogs = append(catalogs, snapshot.Catalog())
 	}
-	r.kinds = KindsOf(catalogs...)
+	r.kinds = KindsOf(o.Snapshot, o.Against)
 	return r, nil
 }
 

@@ -6,7 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"taffrail.dev/webhook/rego"
+	"taffrail.dev/webhook/config"
 	"taffrail.dev/webhook/replay/auditlog"
 )
 
@@ -129,11 +129,14 @@ func (k *Kinds) matter(r resource) bool {
 	return fact != ""
 }
 
-// KindsOf returns the kinds that the policies of catalogs cover.
-func KindsOf(catalogs ...*rego.Catalog) *Kinds {
+// KindsOf returns the kinds that the policies of configurations cover. A configuration may be nil.
+func KindsOf(snapshots ...*config.Snapshot) *Kinds {
 	k := &Kinds{map[schema.GroupKind]bool{}, map[resource]schema.GroupKind{}, map[string]bool{}}
-	for _, catalog := range catalogs {
-		for _, policy := range catalog.Policies() {
+	for _, snapshot := range snapshots {
+		if snapshot == nil {
+			continue
+		}
+		for _, policy := range snapshot.Catalog().Policies() {
 			for _, kind := range policy.Kinds {
 				k.covered[kind] = true
 				if resourceOfKind(kind) == (resource{}) && kind.Group != "" {
