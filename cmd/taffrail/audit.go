@@ -22,7 +22,7 @@ import (
 
 // auditFlags are the flags of taffrail audit.
 type auditFlags struct {
-	deciderFlags
+	configurationFlags
 	contexts, namespaces, ownerLabels []string
 	allNamespaces, secrets, verbose   bool
 	labels, compare                   string
@@ -55,7 +55,8 @@ What you are not permitted to read is named, the rest is decided, and the exit c
 An interrupt (Ctrl-C) ends the audit and prints what has been decided.
 
 --compare takes an earlier report in JSON, of the same clusters and namespaces, and says
-which findings are new, gone or unchanged.
+which findings are new, gone or unchanged. With -l, none is gone: an object may have lost
+the labels. What Exemptions exempt is not compared.
 
 Exit codes:
   0  no violations
@@ -77,6 +78,7 @@ Exit codes:
 }
 
 func (f *auditFlags) add(command *cobra.Command) {
+	// The source is always a cluster, whose flags are these.
 	f.policyFlags.add(command)
 	f.maxMode = addMaxMode(command)
 	f.engine = addEngine(command)
@@ -88,7 +90,7 @@ func (f *auditFlags) add(command *cobra.Command) {
 	flags.BoolVarP(&f.allNamespaces, "all-namespaces", "A", false, "decide the objects of all namespaces, and those that are in none")
 	flags.StringVarP(&f.labels, "selector", "l", "", "decide only objects with these labels, as in team=payments,tier!=test")
 	flags.BoolVar(&f.secrets, "secrets", false, "read Secrets too; their values are never printed")
-	flags.StringSliceVar(&f.ownerLabels, "owner-labels", decision.DefaultOwnerLabels(), ownerLabelHelp)
+	addOwnerLabels(command, &f.ownerLabels)
 	flags.StringVar(&f.compare, "compare", "", "earlier report in JSON to compare with")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "list exempted findings too")
 	f.output = addChoice(command, "output", "o", "output format", "table", "json", "sarif", "junit", "html", "openreports")
@@ -142,7 +144,7 @@ func runAudit(command *cobra.Command, f *auditFlags) error {
 	}
 	raiseGCPercent()
 	a := &auditor{
-		flags: f, clusters: clusters, earlier: earlier, printer: f.printer(command, clusters, failOn), progress: newProgress(command.ErrOrStderr()),
+		flags: f, clusters: clusters, earlier: earlier, printer: f.printer(command, clusters, failOn), progress: f.progress(command),
 	}
 	if err := a.run(ctx); err != nil {
 		return err
@@ -187,9 +189,18 @@ func (f *auditFlags) printer(command *cobra.Command, clusters []*auditedCluster,
 	case "html":
 		return report.NewHTML(out, report.HTMLOptions{Title: auditTitle(clusters), Version: version(), Now: now})
 	case "openreports":
-		return report.NewOpenReports(out, report.OpenReportsOptions{Name: "taffrail-audit", Instance: "taffrail-audit", Now: now})
+		return report.NewOpenReports(out, report.OpenReportsOptions{Name: "taffrail-audit", Now: now})
 	}
 	return report.NewTable(out, report.TableOptions{Verbose: f.verbose, Clusters: len(f.contexts) > 1})
+}
+
+// progress returns what shows how far the audit is. On a terminal, a report that is printed as it is made shows that
+// itself.
+func (f *auditFlags) progress(command *cobra.Command) *progress {
+	if f.output.value == "json" && isTerminal(command.OutOrStdout()) {
+		return &progress{}
+	}
+	return newProgress(command.ErrOrStderr())
 }
 
 func auditTitle(clusters []*auditedCluster) string {

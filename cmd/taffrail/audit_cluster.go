@@ -62,12 +62,13 @@ func (f *auditFlags) clusters(ctx context.Context, command *cobra.Command) ([]*a
 }
 
 func (f *auditFlags) cluster(ctx context.Context, command *cobra.Command, name string) (*auditedCluster, error) {
-	of := f.deciderFlags
+	of := f.configurationFlags
 	of.live, of.orBuiltIn, of.everything, of.context = true, true, f.allNamespaces, name
-	decider, err := of.decider(ctx, command)
+	compiled, err := of.configuration(ctx, command)
 	if err != nil {
 		return nil, err
 	}
+	decider := compiled.decider(compiled.source.namespace)
 	decider.ownerLabels = f.ownerLabels
 	if err := writeExpired(command.ErrOrStderr(), decider.snapshot.Exemptions(), time.Now()); err != nil {
 		return nil, err
@@ -118,18 +119,21 @@ func (c *auditedCluster) namespaces(f *auditFlags) []string {
 	return []string{c.decider.namespace}
 }
 
-// checkNamespaces returns an error for each namespace that does not exist.
-func (c *auditedCluster) checkNamespaces(ctx context.Context, names []string) (errs []error) {
+// existing returns those of the namespaces that exist, and an error for each other one. unread has those of which that
+// is not known.
+func (c *auditedCluster) existing(ctx context.Context, names []string) (existing, unread []string, errs []error) {
 	for _, name := range names {
 		namespace, err := c.scanner.Facts.Namespace(ctx, name)
 		switch {
 		case err != nil:
-			errs = append(errs, err)
+			unread, errs = append(unread, name), append(errs, err)
 		case !namespace.Known && namespace.Missing == live.NamespaceMissing:
 			errs = append(errs, fmt.Errorf("namespace %s %s", name, namespace.Missing))
+		default:
+			existing = append(existing, name)
 		}
 	}
-	return errs
+	return existing, unread, errs
 }
 
 // pipelineOf returns the Decider for the objects of the cluster.

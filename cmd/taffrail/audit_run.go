@@ -117,9 +117,12 @@ func problemReport(c *auditedCluster, errs ...error) *report.Report {
 
 // audit audits one cluster. It returns an error if what is missing cannot be said more precisely.
 func (a *auditor) audit(ctx context.Context, c *auditedCluster) error {
-	namespaces := c.namespaces(a.flags)
-	if missing := c.checkNamespaces(ctx, namespaces); len(missing) > 0 {
+	namespaces, unread, missing := c.existing(ctx, c.namespaces(a.flags))
+	if len(namespaces) == 0 && len(missing) > 0 {
 		return errors.Join(missing...)
+	}
+	for _, name := range unread {
+		a.unread[c.name] = append(a.unread[c.name], audit.Unread{Namespace: name})
 	}
 	failures := &auditFailures{}
 	var failed error
@@ -136,7 +139,7 @@ func (a *auditor) audit(ctx context.Context, c *auditedCluster) error {
 	if failed != nil {
 		return failed
 	}
-	errs := failures.errors()
+	errs := append(missing, failures.errors()...)
 	for _, unread := range totals.Unread {
 		if unread.NotServed {
 			continue // a kind that the cluster does not serve has no objects in it
@@ -185,8 +188,9 @@ func (a *auditor) object(ctx context.Context, c *auditedCluster, s *audit.Scanne
 		leave(policy)
 		failures.add(subject, "was not decided in full", "were not decided in full", err)
 	}
+	passed := map[string]int{s.Namespace: s.Passed}
 	if s.FromTemplate && len(s.Decision.Findings) == 0 {
-		return nil // the object is in the report as its template
+		return a.add(&report.Report{Passed: passed}) // the object is in the report as its template
 	}
 	object := report.Object{
 		Request: s.Request, Decision: s.Decision, Cluster: c.name, Context: c.context, Owner: c.decider.owner(ctx, s.Request, c.scanner.Facts),
@@ -194,7 +198,7 @@ func (a *auditor) object(ctx context.Context, c *auditedCluster, s *audit.Scanne
 	if a.earlier != nil {
 		a.earlier.Compare(&object)
 	}
-	return a.add(&report.Report{Objects: []report.Object{object}})
+	return a.add(&report.Report{Objects: []report.Object{object}, Passed: passed})
 }
 
 func objectKey(parts ...string) string { return strings.Join(parts, "\x00") }
@@ -203,7 +207,8 @@ func objectKey(parts ...string) string { return strings.Join(parts, "\x00") }
 func (a *auditor) wasRead(g *report.GoneFinding) bool {
 	cluster, apiVersion, kind, namespace, name := g.Object()
 	at := slices.IndexFunc(a.clusters, func(c *auditedCluster) bool { return c.name == cluster })
-	if at < 0 || a.undecided[objectKey(cluster, apiVersion, kind, namespace, name, "")] || a.undecided[objectKey(cluster, apiVersion, kind, namespace, name, g.Policy())] {
+	// An object may have lost the labels that were selected.
+	if at < 0 || a.flags.labels != "" || !a.flags.selects(g.Policy()) || a.undecided[objectKey(cluster, apiVersion, kind, namespace, name, "")] || a.undecided[objectKey(cluster, apiVersion, kind, namespace, name, g.Policy())] {
 		return false
 	}
 	if only := a.namespacesOf(a.clusters[at]); len(only) > 0 && !slices.Contains(only, namespace) {
@@ -217,7 +222,7 @@ func (a *auditor) wasRead(g *report.GoneFinding) bool {
 		return false
 	}
 	return !slices.ContainsFunc(a.unread[cluster], func(u audit.Unread) bool {
-		return u.Kind == schema.GroupKind{} || u.Kind == version.WithKind(kind).GroupKind() && (u.Namespace == "" || u.Namespace == namespace)
+		return (u.Kind.Empty() || u.Kind == version.WithKind(kind).GroupKind()) && (u.Namespace == "" || u.Namespace == namespace)
 	})
 }
 

@@ -16,7 +16,11 @@ import (
 	"taffrail.dev/webhook/report"
 )
 
-const ownerLabelHelp = "labels or annotations of an object, or labels of its namespace, that name its owner; the first that is set counts"
+// addOwnerLabels adds the flag --owner-labels.
+func addOwnerLabels(command *cobra.Command, names *[]string) {
+	command.Flags().StringSliceVar(names, "owner-labels", decision.DefaultOwnerLabels(),
+		"labels or annotations of an object, or of its namespace, that name its owner; the first that is set counts")
+}
 
 // checkFlags are the flags of taffrail check.
 type checkFlags struct {
@@ -74,7 +78,7 @@ from files instead; -c and --facts take what "taffrail export" writes.
 	var f checkFlags
 	f.add(command)
 	command.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "list every object, including recorded findings and filled-in values, and every skipped file")
-	command.Flags().StringSliceVar(&f.ownerLabels, "owner-labels", decision.DefaultOwnerLabels(), ownerLabelHelp)
+	addOwnerLabels(command, &f.ownerLabels)
 	f.output = addChoice(command, "output", "o", "output format", "text", "json", "sarif", "junit", "github", "html")
 	f.failOn = addFailOn(command)
 	command.RunE = func(command *cobra.Command, args []string) error {

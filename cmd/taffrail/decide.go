@@ -148,7 +148,7 @@ func (d *decider) decideItem(ctx context.Context, o *outcome, item manifest.Item
 func (d *decider) owner(ctx context.Context, r *decision.Request, facts pipeline.FactSource) string {
 	// Whatever keeps the labels of the namespace from being read is an error of the decision.
 	namespace, _ := facts.Namespace(ctx, r.Namespace.Name)
-	return r.Owner(d.ownerLabels, namespace.Labels)
+	return r.Owner(d.ownerLabels, &namespace)
 }
 
 // failsClosed reports whether the failure of a policy resulted in a denial.

@@ -94,9 +94,7 @@ func (f *deciderFlags) decider(ctx context.Context, command *cobra.Command) (*de
 	if namespace == "" {
 		namespace = c.source.namespace
 	}
-	return &decider{
-		catalog: c.snapshot.Catalog(), snapshot: c.snapshot, namespace: namespace, source: c.source, options: pipeline.Options{MaxMode: c.maxMode},
-	}, nil
+	return c.decider(namespace), nil
 }
 
 // configuration is a compiled configuration.
@@ -104,6 +102,13 @@ type configuration struct {
 	source   *source
 	snapshot *config.Snapshot
 	maxMode  decision.Mode
+}
+
+// decider returns what decides by the configuration. namespace is that of objects that do not name one.
+func (c *configuration) decider(namespace string) *decider {
+	return &decider{
+		catalog: c.snapshot.Catalog(), snapshot: c.snapshot, namespace: namespace, source: c.source, options: pipeline.Options{MaxMode: c.maxMode},
+	}
 }
 
 // configuration compiles the configuration that the flags select.

@@ -36,6 +36,11 @@ func completePolicies(*cobra.Command, []string, string) ([]string, cobra.ShellCo
 	return config.IDs(catalog), cobra.ShellCompDirectiveNoFileComp
 }
 
+// selects reports whether the flags select a policy.
+func (f *policyFlags) selects(id string) bool {
+	return (len(f.only) == 0 || slices.Contains(f.only, id)) && !slices.Contains(f.skip, id)
+}
+
 // choose removes the bindings of policies that are not selected. A selected policy that no
 // Guardrail binds is an error: it would not be evaluated, which must not look like a clean
 // result.
@@ -55,7 +60,7 @@ func (f *policyFlags) choose(objects *config.Objects, own *rego.Catalog) error {
 		var left []v1alpha1.PolicyBinding
 		for _, binding := range guardrail.Spec.Policies {
 			bound[binding.Name] = true
-			if (len(f.only) == 0 || slices.Contains(f.only, binding.Name)) && !slices.Contains(f.skip, binding.Name) {
+			if f.selects(binding.Name) {
 				left = append(left, binding)
 			}
 		}

@@ -17,7 +17,9 @@ import (
 type progress struct {
 	w io.Writer
 	// now is nil if nothing is shown.
-	now     func() time.Time
+	now func() time.Time
+	// width returns the width of the terminal, or 0 if it is not known.
+	width   func() int
 	shown   time.Time
 	began   time.Time
 	cluster string
@@ -30,10 +32,22 @@ const progressInterval = 100 * time.Millisecond
 
 func newProgress(w io.Writer) *progress {
 	file, ok := w.(*os.File)
-	if !ok || os.Getenv("TERM") == "dumb" || !term.IsTerminal(int(file.Fd())) {
+	if !ok || os.Getenv("TERM") == "dumb" || !isTerminal(w) {
 		return &progress{}
 	}
-	return &progress{w: w, now: time.Now}
+	width := func() int {
+		width, _, err := term.GetSize(int(file.Fd()))
+		if err != nil {
+			return 0
+		}
+		return width
+	}
+	return &progress{w: w, now: time.Now, width: width}
+}
+
+func isTerminal(w io.Writer) bool {
+	file, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
 }
 
 // kind shows the kind that is read next.
@@ -56,14 +70,19 @@ func (p *progress) object() {
 }
 
 func (p *progress) show() {
-	const width = 20
-	done := width
+	const bar = 20
+	done := bar
 	if p.last.Total > 0 {
-		done = width * p.last.Done / p.last.Total
+		done = bar * p.last.Done / p.last.Total
 	}
 	p.shown = p.now()
+	line := []rune(fmt.Sprintf("%s [%s%s] %d objects %s", p.cluster, strings.Repeat("#", done), strings.Repeat("-", bar-done), p.objects, p.last.Kind))
+	// A line that wraps cannot be replaced.
+	if width := p.width(); width > 0 {
+		line = line[:min(len(line), max(width-1, 0))]
+	}
 	// There is nowhere to report an error, and the report does not depend on it.
-	fmt.Fprintf(p.w, "\r\x1b[K%s [%s%s] %d objects %s", p.cluster, strings.Repeat("#", done), strings.Repeat("-", width-done), p.objects, p.last.Kind) //nolint:errcheck // see above
+	fmt.Fprintf(p.w, "\r\x1b[K%s", string(line)) //nolint:errcheck // see above
 }
 
 // events shows how far a replay is.

@@ -94,6 +94,8 @@ Exit codes:
 	flags.DurationVar(&o.ExemptionUsageInterval, "excuses-interval", server.DefaultExemptionUsageInterval, "deprecated: use --exemption-usage-interval")
 	_ = flags.MarkHidden("excuses-interval") // fails for a flag that does not exist
 	flags.DurationVar(&o.WouldDenyInterval, "would-deny-interval", server.DefaultWouldDenyInterval, "how often to add the requests that would have been denied to the status of Guardrails")
+	flags.BoolVar(&o.Events, "events", false, "write Kubernetes Events about what is denied and warned of")
+	addOwnerLabels(command, &o.OwnerLabels)
 	o.logLevel = addChoice(command, "log-level", "", "log level; debug includes every decision", "info", "debug", "warn", "error")
 	o.logFormat = addChoice(command, "log-format", "", "format of the log on standard error", "json", "text")
 	command.MarkFlagsOneRequired("tls-cert-file", "tls-secret")

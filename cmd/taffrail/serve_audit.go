@@ -51,7 +51,8 @@ Exit codes:
 	flags.Float64Var(&o.Pace, "objects-per-second", server.DefaultAuditPace, "how many objects are decided in a second that have not just changed, at least 10")
 	flags.Float64Var(&o.ReportPace, "reports-per-second", server.DefaultReportPace, "how many reports are written in a second")
 	flags.DurationVar(&o.Resync, "resync", server.DefaultAuditResync, "how often every object is decided again although nothing has changed")
-	flags.StringSliceVar(&o.OwnerLabels, "owner-labels", []string{"owner", "team"}, "labels or annotations of an object, or labels of its namespace, that name its owner; the first that is set counts")
+	addOwnerLabels(command, &o.OwnerLabels)
+	flags.BoolVar(&o.Events, "events", false, "write Kubernetes Events about what would be denied or warned of")
 	o.logLevel = addChoice(command, "log-level", "", "log level; debug includes each object that could not be decided", "info", "debug", "warn", "error")
 	o.logFormat = addChoice(command, "log-format", "", "format of the log on standard error", "json", "text")
 	return command

@@ -274,6 +274,48 @@ func TestKeyboard(t *testing.T) {
 	}
 }
 
+// Whatever replaces the rows, the focus stays where it was, or goes where the reader is taken.
+func TestFocusStays(t *testing.T) {
+	p := open(t, check(t, shop()), "")
+	is := func(what, selector string) {
+		t.Helper()
+		if !evaluate[bool](p, "document.activeElement.matches("+quoted(selector)+")") {
+			t.Errorf("%s: the focus is on %q", what, evaluate[string](p, "document.activeElement.outerHTML.slice(0, 100)"))
+		}
+	}
+	p.click(rows + " button")
+	id := evaluate[string](p, "document.querySelector('tr.finding').id")
+	is("opened", "#"+id+" button")
+	evaluate[bool](p, "(document.querySelector('tr.detail a').focus(), document.querySelector('tr.detail a').click(), true)")
+	is("the link of a finding", "#"+id+" button")
+	p.navigate("#finding=" + strings.TrimPrefix(id, "row-"))
+	is("a link to a finding", "#"+id+" button")
+	evaluate[bool](p, "dispatchEvent(new Event('beforeprint'))")
+	evaluate[bool](p, "dispatchEvent(new Event('afterprint'))")
+	is("printed", "#"+id+" button")
+	p.click(`.bars a[data-value="image-tag"]`)
+	is("a bar", "#findings")
+	p.choose("group", "namespace")
+	p.click(".group button")
+	is("a group", ".group button")
+	evaluate[bool](p, "(document.querySelector('tr.finding button').focus(), document.querySelector('button[type=reset]').click(), true)")
+	is("reset", "tr.finding button")
+}
+
+// The form is not printed, so the line above the table names what it selects.
+func TestPrintNamesTheFilters(t *testing.T) {
+	p := open(t, check(t, shop()), "#policy=image-tag&namespace=pay&q=api")
+	before := p.text("#status")
+	evaluate[bool](p, "dispatchEvent(new Event('beforeprint'))")
+	if got := p.text("#status"); !strings.HasPrefix(got, before) || !strings.HasSuffix(got, `; selected by search "api", policy image-tag, namespace pay`) {
+		t.Errorf("%q", got)
+	}
+	evaluate[bool](p, "dispatchEvent(new Event('afterprint'))")
+	if got := p.text("#status"); got != before {
+		t.Errorf("after printing: %q", got)
+	}
+}
+
 func TestPrint(t *testing.T) {
 	p := open(t, check(t, many(400)), "")
 	all := evaluate[int](p, "JSON.parse(document.getElementById('data').textContent).findings.length")

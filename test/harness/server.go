@@ -36,6 +36,8 @@ type ServerOptions struct {
 	Clients []string
 	// MaxInFlightBytes limits the bodies of requests. It defaults to the server's default.
 	MaxInFlightBytes int64
+	// Events makes the server write Events.
+	Events bool
 }
 
 // Server is a process of `taffrail serve`. After Stop or Kill it can be started again, and then listens at the
@@ -99,6 +101,9 @@ func (s *Server) Start(ctx context.Context) error {
 	}
 	if n := s.options.MaxInFlightBytes; n > 0 {
 		args = append(args, fmt.Sprintf("--max-in-flight-bytes=%d", n))
+	}
+	if s.options.Events {
+		args = append(args, "--events")
 	}
 	if s.options.MaxMode != "" {
 		args = append(args, "--max-mode="+s.options.MaxMode)

@@ -110,6 +110,7 @@ var table = []struct {
 	}},
 	{"webhook/admission", row{[]string{"webhook/config", "webhook/configcheck", "webhook/decision", "webhook/pipeline", "webhook/request"}, cluster, []string{"github.com/prometheus/client_golang/prometheus"}}},
 	{"webhook/audit", row{[]string{"webhook/config", "webhook/decision", "webhook/pipeline", "webhook/rego", "webhook/report", "webhook/request"}, nil, nil}},
+	{"webhook/events", row{[]string{"webhook/admission", "webhook/decision"}, nil, nil}},
 	{"webhook/metrics", row{[]string{"webhook/admission", "webhook/decision"}, cluster, nil}},
 	{"webhook/controller", row{
 		[]string{
@@ -118,7 +119,7 @@ var table = []struct {
 		}, nil, nil,
 	}},
 	{"webhook/server", row{
-		[]string{"webhook/admission", "webhook/certs", "webhook/controller", "webhook/decision", "webhook/metrics", "webhook/reach", "webhook/rego"}, nil, nil,
+		[]string{"webhook/admission", "webhook/audit", "webhook/certs", "webhook/controller", "webhook/decision", "webhook/events", "webhook/metrics", "webhook/reach", "webhook/rego"}, nil, nil,
 	}},
 	{"cmd/taffrail", row{
 		[]string{

@@ -40,7 +40,7 @@ func scanned(ctx context.Context, namespace string, o audit.ObjectsOptions) ([]o
 		return nil, totals, err
 	}
 	var results []openreports.ReportResult
-	for _, r := range report.OpenReports(namespace, "taffrail", "taffrail", objects, report.Passes{}) {
+	for _, r := range report.OpenReports(namespace, "taffrail", objects, report.Passes{}) {
 		results = append(results, r.Results...)
 	}
 	return results, totals, nil

@@ -2,7 +2,6 @@ package audit
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,9 +15,6 @@ import (
 	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/report"
 )
-
-// mapRetry is how often a kind is looked for that the cluster does not serve.
-const mapRetry = time.Minute
 
 // Facts is what an Auditor decides by.
 type Facts interface {
@@ -40,14 +36,24 @@ type AuditorOptions struct {
 	// OwnerLabels are labels or annotations of an object, or else of its namespace, whose value names the owner. The
 	// first that is set counts. It is optional.
 	OwnerLabels []string
-	// Seen returns when an earlier audit first saw a result. It is called once per finding.
-	Seen func(resultID string) (time.Time, bool)
 	// Changed is called when the findings of a namespace, or with "" those about cluster-scoped objects, have changed.
-	// StateChanged is called when a pass has ended or begun. Neither may block, or call the Auditor.
+	// StateChanged is called when State may have changed: a kind was read or cannot be, a pass has ended, or another
+	// configuration is in force. Neither may block, or call the Auditor.
 	Changed      func(namespace string)
 	StateChanged func()
-	Now          func() time.Time
-	Log          logr.Logger
+	// Found is called when the findings of an object have changed, and there are some. It must not block. It is optional.
+	Found func(Found)
+	Now   func() time.Time
+	Log   logr.Logger
+}
+
+// Found is an object with its findings.
+type Found struct {
+	Kind                        schema.GroupVersionKind
+	Namespace, Name, UID, Owner string
+	Findings                    []decision.Finding
+	// Changed is set if the object itself has just changed, and not only been read.
+	Changed bool
 }
 
 // Auditor keeps the findings about the objects of a cluster up to date. It keeps no objects: its memory grows with what
@@ -65,34 +71,26 @@ type Auditor struct {
 	notify chan struct{}
 
 	mutex sync.Mutex
-	kinds map[schema.GroupKind]*runningKind
-	// unserved has the bound kinds that the cluster does not serve.
-	unserved map[schema.GroupKind]error
+	// reconciled is true once it is known which kinds to audit.
+	reconciled bool
+	kinds      map[schema.GroupKind]*runningKind
+	// ended has, for kinds that are audited no longer, what is closed when nothing of them is left.
+	ended map[schema.GroupKind]chan struct{}
+	// unserved has the bound kinds that are not audited, because the cluster does not serve them or does not tell.
+	unserved map[schema.GroupKind]failure
 	scopes   *scopes
-	began    time.Time
-}
-
-// runningKind is a kind that is audited.
-type runningKind struct {
-	*kindAuditor
-
-	stop context.CancelFunc
 }
 
 // NewAuditor returns an Auditor that is ready to Run.
 func NewAuditor(o AuditorOptions) *Auditor {
 	return &Auditor{
-		options: o, objects: o.Objects, pace: rate.NewLimiter(rate.Limit(o.Pace), max(1, int(o.Pace/10))), found: newFindings(o.Seen), log: o.Log,
-		notify: make(chan struct{}, 1), kinds: map[schema.GroupKind]*runningKind{}, unserved: map[schema.GroupKind]error{}, scopes: newScopes(),
-		began: o.Now(),
+		options: o, objects: o.Objects, pace: rate.NewLimiter(rate.Limit(o.Pace), max(1, int(o.Pace/10))), found: newFindings(), log: o.Log,
+		notify: make(chan struct{}, 1), kinds: map[schema.GroupKind]*runningKind{}, ended: map[schema.GroupKind]chan struct{}{},
+		unserved: map[schema.GroupKind]failure{}, scopes: newScopes(),
 	}
 }
 
 func (a *Auditor) now() time.Time { return a.options.Now() }
-
-func (a *Auditor) changed(namespace string) { a.options.Changed(namespace) }
-
-func (a *Auditor) stateChanged() { a.options.StateChanged() }
 
 // Configure puts a configuration into force. What the change touches is decided again.
 func (a *Auditor) Configure(decider *pipeline.Decider) {
@@ -132,61 +130,7 @@ func (a *Auditor) Run(ctx context.Context) {
 	}
 }
 
-// reconcile audits the kinds that are bound, and no others, and puts what has been touched into their backlogs. It
-// returns when the configuration changes by time alone.
-func (a *Auditor) reconcile(ctx context.Context, group *sync.WaitGroup) (next time.Duration) {
-	decider := a.current.Load()
-	if decider == nil {
-		return mapRetry
-	}
-	targets := Targets(decider.Snapshot())
-	next = mapRetry
-	a.mutex.Lock()
-	defer a.mutex.Unlock()
-	for kind, k := range a.kinds {
-		if !slices.ContainsFunc(targets, func(t Target) bool { return t.Kind == kind }) {
-			k.stop()
-			delete(a.kinds, kind)
-			delete(a.scopes.kinds, kind)
-		}
-	}
-	clear(a.unserved)
-	var fresh []schema.GroupKind
-	for _, target := range targets {
-		if a.kinds[target.Kind] != nil {
-			a.kinds[target.Kind].reset()
-			continue
-		}
-		mapping, err := a.options.Mapper.RESTMapping(target.Kind)
-		if err != nil {
-			a.unserved[target.Kind] = err
-			continue
-		}
-		within, stop := context.WithCancel(ctx)
-		k := &runningKind{newKindAuditor(a, mapping), stop}
-		a.kinds[target.Kind] = k
-		fresh = append(fresh, target.Kind)
-		group.Go(func() { k.run(within) })
-	}
-	now := a.now()
-	namespaces, err := a.options.Facts.Namespaces(ctx)
-	if err != nil {
-		a.log.Error(err, "Cannot list namespaces, trying again")
-		return firstRetry
-	}
-	for kind, touched := range a.scopes.update(decider.Snapshot(), targets, namespaces, now) {
-		if k := a.kinds[kind]; k != nil && !slices.Contains(fresh, kind) {
-			k.decideSoon(touched...)
-		}
-	}
-	if expiry := decider.Snapshot().NextExpiry(now); !expiry.IsZero() {
-		next = min(next, max(expiry.Sub(now), 0)+time.Millisecond)
-	}
-	a.options.StateChanged()
-	return next
-}
-
-// NamespaceChanged is to be called when the labels or annotations of a namespace have changed. Everything in it is
+// NamespaceChanged is to be called when a namespace is new, or its labels or annotations have changed. Everything in it is
 // decided again.
 func (a *Auditor) NamespaceChanged(name string) {
 	for _, k := range a.running() {
@@ -195,9 +139,6 @@ func (a *Auditor) NamespaceChanged(name string) {
 	}
 	a.trigger()
 }
-
-// NamespaceAdded is to be called when there is a new namespace.
-func (a *Auditor) NamespaceAdded() { a.trigger() }
 
 // NamespaceDeleted is to be called when a namespace no longer exists.
 func (a *Auditor) NamespaceDeleted(name string) {
@@ -217,7 +158,7 @@ func (a *Auditor) FactChanged(fact decision.Fact, namespace string, later bool) 
 		return
 	}
 	for _, k := range a.running() {
-		target, bound := TargetOf(decider.Snapshot(), k.mapping.GroupVersionKind.GroupKind())
+		target, bound := TargetOf(decider.Snapshot(), k.kind)
 		switch {
 		case !bound || !target.Reads(fact):
 		case namespace == "":
@@ -230,20 +171,12 @@ func (a *Auditor) FactChanged(fact decision.Fact, namespace string, later bool) 
 	}
 }
 
-func (a *Auditor) running() []*runningKind {
-	a.mutex.Lock()
-	defer a.mutex.Unlock()
-	all := make([]*runningKind, 0, len(a.kinds))
-	for _, k := range a.kinds {
-		all = append(all, k)
+// Recall is to be called when it is known what earlier audits have seen: seen returns when a result was first seen. The
+// findings get these times if they are earlier than those at which this audit first saw them.
+func (a *Auditor) Recall(seen func(resultID string) (time.Time, bool)) {
+	for _, namespace := range a.found.recall(seen) {
+		a.options.Changed(namespace)
 	}
-	return all
-}
-
-// kindDecider returns what decides a kind under the configuration in force.
-func (a *Auditor) kindDecider(mapping *meta.RESTMapping) *KindDecider {
-	scanner := &Scanner{Objects: a.objects, Facts: a.options.Facts}
-	return scanner.Decider(a.current.Load(), mapping)
 }
 
 // ownerOf returns the owner of an object, or "".
@@ -253,7 +186,7 @@ func (a *Auditor) ownerOf(ctx context.Context, r *decision.Request) string {
 		// Without its namespace, an object has the owner that it names itself.
 		namespace, _ = a.options.Facts.Namespace(ctx, r.Namespace.Name)
 	}
-	return r.Owner(a.options.OwnerLabels, namespace.Labels)
+	return r.Owner(a.options.OwnerLabels, &namespace)
 }
 
 // Findings returns the objects of a namespace in which something was found, sorted, and what is not listed.
@@ -261,10 +194,22 @@ func (a *Auditor) Findings(namespace string) ([]report.AuditedObject, report.Pas
 	objects, exempted := a.found.in(namespace)
 	passes := report.Passes{Exempted: exempted}
 	for _, k := range a.running() {
-		passes.Passed += k.tallyOf(namespace).passed
+		passes.Passed += k.passedIn(namespace)
 	}
 	return objects, passes
 }
 
 // Namespaces returns the namespaces in which something was found, with "" for cluster-scoped objects.
 func (a *Auditor) Namespaces() []string { return a.found.namespaces() }
+
+// pageTime is how long the objects of a page may take to be decided. The API server sends the page meanwhile, for a
+// minute at the longest.
+const pageTime = 20 * time.Second
+
+// pageSize returns the number of objects that a kind decides in pageTime while all kinds share the pace.
+func (a *Auditor) pageSize() int {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	share := a.options.Pace * pageTime.Seconds() / float64(max(1, len(a.kinds)))
+	return int(min(max(share, 1), maxPage))
+}

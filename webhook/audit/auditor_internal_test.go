@@ -25,7 +25,6 @@ import (
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/rego"
-	"taffrail.dev/webhook/request"
 )
 
 // place is a cluster of two namespaces. Facts of the namespace broken cannot be read.
@@ -68,13 +67,12 @@ func newAuditedPods(t *testing.T) *auditedPods {
 	}
 	a := NewAuditor(AuditorOptions{
 		Objects: objects, Facts: place{}, Pace: 1e9, Resync: time.Hour, OwnerLabels: []string{"owner", "team"},
-		Seen:    func(string) (time.Time, bool) { return time.Time{}, false },
 		Changed: func(namespace string) { p.changes = append(p.changes, namespace) }, StateChanged: func() {},
 		Now: func() time.Time { return p.now }, Log: logr.Discard(),
 	})
 	mapping := &meta.RESTMapping{Resource: corev1.SchemeGroupVersion.WithResource("pods"), GroupVersionKind: corev1.SchemeGroupVersion.WithKind("Pod"), Scope: meta.RESTScopeNamespace}
 	p.kindAuditor = newKindAuditor(a, mapping)
-	a.kinds[mapping.GroupVersionKind.GroupKind()] = &runningKind{p.kindAuditor, func() {}}
+	a.kinds[mapping.GroupVersionKind.GroupKind()] = &runningKind{p.kindAuditor, func() {}, nil}
 	p.configure(t, v1alpha1.ModeEnforce)
 	return p
 }
@@ -115,13 +113,13 @@ func stored(t *testing.T, namespace, name, image string, version int) []byte {
 
 func digit(r rune) rune { return '0' + r%10 }
 
-func (p *auditedPods) bring(t *testing.T, as how, object []byte) {
+func (p *auditedPods) bring(t *testing.T, why cause, object []byte) {
 	t.Helper()
 	found, err := p.auditor.objects.Metadata(object)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.meet(t.Context(), &found, object, as)
+	p.observe(t.Context(), &found, object, why)
 }
 
 func (p *auditedPods) drop(t *testing.T, object []byte) {
@@ -152,17 +150,19 @@ func (p *auditedPods) want(t *testing.T, what string, names []string, decisions 
 
 func TestOnlyChangesAreDecided(t *testing.T) {
 	p := newAuditedPods(t)
-	p.bring(t, inList, stored(t, "shop", "a", "nginx", 5))
+	p.bring(t, causeListed, stored(t, "shop", "a", "nginx", 5))
 	p.want(t, "listed", []string{"a"}, Decisions{Listed: 1})
-	p.bring(t, inWatch, stored(t, "shop", "a", "nginx", 6))
+	p.bring(t, causeChanged, stored(t, "shop", "a", "nginx", 6))
 	p.want(t, "a new status", []string{"a"}, Decisions{Listed: 1})
-	p.bring(t, inList, stored(t, "shop", "a", "nginx", 7))
+	p.bring(t, causeListed, stored(t, "shop", "a", "nginx", 7))
 	p.want(t, "listed anew", []string{"a"}, Decisions{Listed: 1})
-	p.bring(t, inWatch, stored(t, "shop", "a", "nginx:1", 8))
+	p.bring(t, causeChanged, stored(t, "shop", "a", "nginx:1", 8))
 	p.want(t, "fixed", nil, Decisions{Listed: 1, Changed: 1})
-	p.bring(t, inWatch, stored(t, "shop", "a", "nginx", 7))
+	p.concurrent = true
+	p.bring(t, causeChanged, stored(t, "shop", "a", "nginx", 7))
+	p.concurrent = false
 	p.want(t, "an earlier version", nil, Decisions{Listed: 1, Changed: 1})
-	p.bring(t, again, stored(t, "shop", "a", "nginx:1", 8))
+	p.bring(t, causeAgain, stored(t, "shop", "a", "nginx:1", 8))
 	p.want(t, "again", nil, Decisions{Listed: 1, Changed: 1, Again: 1})
 	if !slices.Equal(p.changes, []string{"shop", "shop"}) {
 		t.Errorf("changes in %q", p.changes)
@@ -171,12 +171,12 @@ func TestOnlyChangesAreDecided(t *testing.T) {
 
 func TestDeletedObjectsStayAway(t *testing.T) {
 	p := newAuditedPods(t)
-	p.bring(t, inList, stored(t, "shop", "a", "nginx", 5))
+	p.bring(t, causeListed, stored(t, "shop", "a", "nginx", 5))
 	p.pass++
 	p.deleted = map[uid]struct{}{}
 	p.drop(t, stored(t, "shop", "a", "nginx", 6))
 	// The list was read before the object was deleted.
-	p.bring(t, again, stored(t, "shop", "a", "nginx", 5))
+	p.bring(t, causeAgain, stored(t, "shop", "a", "nginx", 5))
 	p.want(t, "deleted", nil, Decisions{Listed: 1})
 	if len(p.entries) != 0 || len(p.tallies) != 0 {
 		t.Errorf("%d entries and %d tallies are left", len(p.entries), len(p.tallies))
@@ -187,12 +187,12 @@ func TestDeletedObjectsStayAway(t *testing.T) {
 func TestSweep(t *testing.T) {
 	p := newAuditedPods(t)
 	for _, name := range []string{"a", "b"} {
-		p.bring(t, inList, stored(t, "shop", name, "nginx", 5))
+		p.bring(t, causeListed, stored(t, "shop", name, "nginx", 5))
 	}
-	p.bring(t, inList, stored(t, "other", "c", "nginx", 5))
+	p.bring(t, causeListed, stored(t, "other", "c", "nginx", 5))
 	p.pass++
-	p.bring(t, inList, stored(t, "shop", "a", "nginx", 5))
-	p.sweep(func(found *request.Metadata) bool { return found.Namespace == "shop" })
+	p.bring(t, causeListed, stored(t, "shop", "a", "nginx", 5))
+	p.sweep(map[string]bool{"shop": true})
 	p.want(t, "swept", []string{"a"}, Decisions{Listed: 3})
 	if got, _ := p.names("other"); !slices.Equal(got, []string{"c"}) {
 		t.Errorf("in other: %q", got)
@@ -207,11 +207,11 @@ func TestSweep(t *testing.T) {
 // A configuration that is in force decides; what an earlier audit saw keeps its time.
 func TestFindingsFollowTheConfiguration(t *testing.T) {
 	p := newAuditedPods(t)
-	p.bring(t, inList, stored(t, "shop", "a", "nginx", 5))
+	p.bring(t, causeListed, stored(t, "shop", "a", "nginx", 5))
 	before, _ := p.auditor.Findings("shop")
 	p.now = p.now.Add(time.Hour)
 	p.configure(t, v1alpha1.ModeWarn)
-	p.bring(t, again, stored(t, "shop", "a", "nginx", 5))
+	p.bring(t, causeAgain, stored(t, "shop", "a", "nginx", 5))
 	after, passes := p.auditor.Findings("shop")
 	if len(before) != 1 || len(after) != 1 || before[0].Findings[0].Mode != decision.ModeEnforce || after[0].Findings[0].Mode != decision.ModeWarn {
 		t.Fatalf("%+v, then %+v", before, after)
@@ -229,8 +229,8 @@ func TestFindingsFollowTheConfiguration(t *testing.T) {
 // What cannot be decided counts as that, and what is in a namespace that is gone does not count at all.
 func TestUndecidedObjects(t *testing.T) {
 	p := newAuditedPods(t)
-	p.bring(t, inList, stored(t, "broken", "a", "nginx", 5))
-	p.bring(t, inList, stored(t, "gone", "b", "nginx", 5))
+	p.bring(t, causeListed, stored(t, "broken", "a", "nginx", 5))
+	p.bring(t, causeListed, stored(t, "gone", "b", "nginx", 5))
 	if state := p.auditor.State(); state.Undecided != 1 || state.Objects[schema.GroupKind{Kind: "Pod"}] != 1 {
 		t.Errorf("%+v", state)
 	}
@@ -240,6 +240,88 @@ func TestUndecidedObjects(t *testing.T) {
 	p.now = p.now.Add(settleLater)
 	if due, _ := p.backlog.next(); !due.namespaces["broken"] || len(due.namespaces) != 1 {
 		t.Errorf("due %+v", due)
+	}
+}
+
+// While all kinds share the pace, a page is decided well within the API server's timeout of a minute.
+func TestPageSize(t *testing.T) {
+	p := newAuditedPods(t)
+	for _, c := range []struct {
+		pace  float64
+		kinds int
+		want  int
+	}{{1e9, 1, maxPage}, {500, 15, maxPage}, {10, 1, 200}, {10, 20, 10}, {10, 1000, 1}} {
+		p.auditor.options.Pace, p.auditor.kinds = c.pace, map[schema.GroupKind]*runningKind{}
+		for i := range c.kinds {
+			p.auditor.kinds[schema.GroupKind{Kind: fmt.Sprint("K", i)}] = nil
+		}
+		if got := p.auditor.pageSize(); got != c.want {
+			t.Errorf("%v objects a second of %d kinds: pages of %d, want %d", c.pace, c.kinds, got, c.want)
+		}
+	}
+}
+
+// A version that goes back, as after a restored backup, is decided: only between a pass and its watch may one be late.
+func TestVersionsThatGoBack(t *testing.T) {
+	p := newAuditedPods(t)
+	p.bring(t, causeListed, stored(t, "shop", "a", "nginx:1", 500))
+	p.bring(t, causeListed, stored(t, "shop", "a", "nginx", 5))
+	p.want(t, "listed", []string{"a"}, Decisions{Listed: 2})
+	p.bring(t, causeChanged, stored(t, "shop", "a", "nginx:1", 6))
+	p.want(t, "watched", nil, Decisions{Listed: 2, Changed: 1})
+}
+
+// Passes over what changes all the time take a fraction of the time.
+func TestPassesRest(t *testing.T) {
+	now := time.Unix(0, 0)
+	b := newBacklog(func() time.Time { return now })
+	for _, c := range []struct{ took, want time.Duration }{
+		{time.Second, settleLater}, {10 * time.Second, 100 * time.Second}, {time.Hour, maxSettle}, {0, settleLater},
+	} {
+		b.addLater("a")
+		now = now.Add(maxSettle)
+		due, _ := b.next()
+		now = now.Add(c.took)
+		b.finish(due, nil)
+		b.addLater("a")
+		if _, wait := b.next(); wait != c.want {
+			t.Errorf("after %s: %s, want %s", c.took, wait, c.want)
+		}
+		now = now.Add(maxSettle)
+		due, _ = b.next()
+		b.finish(due, nil)
+	}
+}
+
+// Fingerprints are computed again only where they may have changed.
+func TestScopes(t *testing.T) {
+	snapshot := bindingAll(t)
+	s, targets := newScopes(), Targets(snapshot)
+	shop := decision.Namespace{Name: "shop", Known: true, Labels: map[string]string{"a": "1"}}
+	namespaces := func() []decision.Namespace { return []decision.Namespace{shop, {Name: "other", Known: true}} }
+	now := time.Unix(1800000000, 0)
+	service := schema.GroupKind{Kind: "Service"}
+	first := s.update(snapshot, targets, namespaces(), now)
+	if got := first[service]; !slices.Equal(got, []string{"", "other", "shop"}) {
+		t.Errorf("at first %q", got)
+	}
+	// What is not computed again is not repaired either.
+	s.kinds[service]["shop"]++
+	s.kinds[service]["other"]++
+	if got := s.update(snapshot, targets, namespaces(), now); len(got[service]) > 0 {
+		t.Errorf("nothing has changed, but %q", got)
+	}
+	shop.Labels = map[string]string{"taffrail.dev/exposure": "restricted"}
+	if got := s.update(snapshot, targets, namespaces(), now); !slices.Equal(got[service], []string{"shop"}) {
+		t.Errorf("relabelled: %q", got)
+	}
+	s.expiry = now
+	if got := s.update(snapshot, targets, namespaces(), now); !slices.Equal(got[service], []string{"other"}) {
+		t.Errorf("expired: %q", got)
+	}
+	s.forget("shop")
+	if got := s.update(snapshot, targets, namespaces(), now); len(got[service]) > 0 || len(s.kinds[service]) != 3 {
+		t.Errorf("new: %q", got)
 	}
 }
 

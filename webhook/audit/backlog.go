@@ -11,8 +11,11 @@ import (
 const (
 	// settle is how long changes are collected before objects are decided again.
 	settle = 500 * time.Millisecond
-	// settleLater is how long, for what changes all the time, such as the usage of a ResourceQuota.
+	// settleLater is how long at least, for what changes all the time, such as the usage of a ResourceQuota. It grows to
+	// restPasses times the duration of the last such pass, up to maxSettle, so that passes take a fraction of the time.
 	settleLater = 30 * time.Second
+	restPasses  = 10
+	maxSettle   = 10 * time.Minute
 )
 
 // batch is what a pass decides again: all objects of a kind, or those of some namespaces.
@@ -21,6 +24,8 @@ type batch struct {
 	namespaces map[string]bool
 	// since is when the first change happened, and due when the pass begins.
 	since, due time.Time
+	// later is true if more changes of the same sort are expected.
+	later bool
 }
 
 func (b *batch) empty() bool { return !b.all && len(b.namespaces) == 0 }
@@ -34,30 +39,33 @@ type backlog struct {
 	later batch
 	// running is what the current pass decides.
 	running batch
-	wake    chan struct{}
+	started time.Time
+	// settleLater is how long changes are collected of which more are expected.
+	settleLater time.Duration
+	wake        chan struct{}
 }
 
 func newBacklog(now func() time.Time) *backlog {
-	return &backlog{now: now, wake: make(chan struct{}, 1)}
+	return &backlog{now: now, settleLater: settleLater, wake: make(chan struct{}, 1)}
 }
 
 // addAll adds all objects of the kind.
-func (b *backlog) addAll() { b.add(&b.soon, settle, batch{all: true}) }
+func (b *backlog) addAll() { b.add(&b.soon, batch{all: true}) }
 
 // addSoon adds namespaces.
 func (b *backlog) addSoon(namespaces ...string) {
 	if len(namespaces) > 0 {
 		var more batch
 		more.put(namespaces...)
-		b.add(&b.soon, settle, more)
+		b.add(&b.soon, more)
 	}
 }
 
 // addLater adds a namespace of which more changes are expected.
 func (b *backlog) addLater(namespace string) {
-	var more batch
+	more := batch{later: true}
 	more.put(namespace)
-	b.add(&b.later, settleLater, more)
+	b.add(&b.later, more)
 }
 
 func (b *batch) put(namespaces ...string) {
@@ -70,14 +78,18 @@ func (b *batch) put(namespaces ...string) {
 }
 
 // add merges more into a part of the backlog. A part that is not empty becomes due no later.
-func (b *backlog) add(to *batch, settle time.Duration, more batch) {
+func (b *backlog) add(to *batch, more batch) {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
+	delay := settle
+	if to == &b.later {
+		delay = b.settleLater
+	}
 	if more.since.IsZero() {
 		more.since = b.now()
 	}
 	if to.empty() {
-		to.due = b.now().Add(settle)
+		to.due = b.now().Add(delay)
 	}
 	to.merge(&more)
 	select {
@@ -122,7 +134,7 @@ func (b *backlog) next() (due batch, wait time.Duration) {
 		*one = batch{}
 	}
 	if !due.empty() {
-		b.running = due
+		b.running, b.started = due, b.now()
 	}
 	return due, wait
 }
@@ -131,7 +143,7 @@ func (b *batch) merge(other *batch) {
 	if b.empty() || other.since.Before(b.since) {
 		b.since = other.since
 	}
-	b.all = b.all || other.all
+	b.all, b.later = b.all || other.all, b.later || other.later
 	b.put(slices.Collect(maps.Keys(other.namespaces))...)
 }
 
@@ -139,9 +151,12 @@ func (b *batch) merge(other *batch) {
 func (b *backlog) finish(due batch, err error) {
 	b.mutex.Lock()
 	b.running = batch{}
+	if due.later {
+		b.settleLater = min(max(settleLater, restPasses*b.now().Sub(b.started)), maxSettle)
+	}
 	b.mutex.Unlock()
 	if err != nil {
-		b.add(&b.later, settleLater, due)
+		b.add(&b.later, due)
 	}
 }
 

@@ -4,10 +4,17 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/go-json-experiment/json/jsontext"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
+
+// newDecoder returns a decoder that leaves names that occur twice, and invalid UTF-8, to whoever
+// reads the objects.
+func newDecoder(body io.Reader) *jsontext.Decoder {
+	return jsontext.NewDecoder(body, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+}
 
 // readPage reads a list and calls each with every item. An error of each is returned as it is.
 func readPage(d *jsontext.Decoder, each func(object []byte) error) (found page, err error) {

@@ -41,12 +41,11 @@ type text = unique.Handle[string]
 // findings is what an audit has found. It keeps no object, and nothing about objects without
 // findings. It is safe for concurrent use.
 type findings struct {
-	// seen returns when a result of an earlier audit was first seen.
-	seen func(resultID string) (time.Time, bool)
-
 	mutex sync.Mutex
 	// found has the objects with findings by namespace; "" has those in none.
 	found map[string]map[uid]*finding
+	// counts has all that is in found.
+	counts counts
 }
 
 // finding is an object with what was found in it.
@@ -70,8 +69,8 @@ type kept struct {
 	wouldDeny bool
 }
 
-func newFindings(seen func(resultID string) (time.Time, bool)) *findings {
-	return &findings{seen: seen, found: map[string]map[uid]*finding{}}
+func newFindings() *findings {
+	return &findings{found: map[string]map[uid]*finding{}, counts: counts{}}
 }
 
 // set replaces what was found in an object, and reports whether it differs.
@@ -82,28 +81,32 @@ func (f *findings) set(id uid, kind schema.GroupVersionKind, object *request.Met
 	if len(all) == 0 {
 		return f.remove(id, object.Namespace)
 	}
-	is := &finding{kind: kind, name: object.Name, uid: object.UID, owner: unique.Make(strings.Clone(owner))}
+	is := &finding{kind: kind, name: object.Name, uid: object.UID, owner: unique.Make(cut(owner))}
 	for i := range all {
 		if all[i].Exempted() {
 			is.exempted++
 			continue
 		}
 		one := keep(&all[i])
-		one.firstSeen = f.firstSeen(before, &one, object.UID, &all[i], now)
+		one.firstSeen = firstSeen(before, &one, now)
 		is.all = append(is.all, one)
 	}
-	if before != nil && before.owner == is.owner && before.exempted == is.exempted && before.name == is.name && slices.Equal(before.all, is.all) {
+	if before != nil && before.kind == is.kind && before.owner == is.owner && before.exempted == is.exempted && before.name == is.name && slices.Equal(before.all, is.all) {
 		return false
 	}
 	if f.found[object.Namespace] == nil {
 		f.found[strings.Clone(object.Namespace)] = map[uid]*finding{}
 	}
+	if before != nil {
+		f.counts.add(before, -1)
+	}
+	f.counts.add(is, 1)
 	f.found[object.Namespace][id] = is
 	return true
 }
 
-// firstSeen returns when a finding was first seen: by this audit, or by an earlier one.
-func (f *findings) firstSeen(before *finding, one *kept, uid string, found *decision.Finding, now time.Time) int64 {
+// firstSeen returns when a finding was first seen, as far as this audit knows.
+func firstSeen(before *finding, one *kept, now time.Time) int64 {
 	if before != nil {
 		for i := range before.all {
 			if was := &before.all[i]; was.policy == one.policy && was.container == one.container && was.key == one.key && was.digest == one.digest {
@@ -111,18 +114,49 @@ func (f *findings) firstSeen(before *finding, one *kept, uid string, found *deci
 			}
 		}
 	}
-	if at, known := f.seen(report.ResultID(uid, found)); known {
-		return at.Unix()
-	}
 	return now.Unix()
 }
 
+// recall sets back when findings were first seen, where seen returns an earlier time for their result. It returns the
+// namespaces of which findings have changed.
+func (f *findings) recall(seen func(resultID string) (time.Time, bool)) (changed []string) {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	for namespace, in := range f.found {
+		earlier := false
+		for _, object := range in {
+			for i := range object.all {
+				one := &object.all[i]
+				id := report.ResultID(object.uid, &decision.Finding{Policy: one.policy.Value(), Container: one.container.Value(), Key: one.key.Value()})
+				if at, known := seen(id); known && at.Unix() < one.firstSeen {
+					one.firstSeen, earlier = at.Unix(), true
+				}
+			}
+		}
+		if earlier {
+			changed = append(changed, namespace)
+		}
+	}
+	return changed
+}
+
+// keep returns what is kept of a finding. Whoever writes an object chooses parts of the texts, and must not fill the
+// memory with them.
 func keep(f *decision.Finding) kept {
 	return kept{
-		policy: unique.Make(f.Policy), container: unique.Make(f.Container), path: unique.Make(f.Path), key: unique.Make(f.Key), message: unique.Make(f.Message),
-		remediation: unique.Make(f.Remediation), unknown: unique.Make(f.Unknown), guardrails: unique.Make(strings.Join(f.Guardrails, ",")),
-		digest: binary.BigEndian.Uint64(f.Digest[:]), mode: f.Mode, severity: f.Severity, failed: f.Failed, wouldDeny: f.WouldDeny,
+		policy: unique.Make(f.Policy), container: unique.Make(report.ShortKey(f.Container)), path: unique.Make(cut(f.Path)), key: unique.Make(report.ShortKey(f.Key)),
+		message: unique.Make(cut(f.Message)), remediation: unique.Make(cut(f.Remediation)), unknown: unique.Make(cut(f.Unknown)),
+		guardrails: unique.Make(strings.Join(f.Guardrails, ",")),
+		digest:     binary.BigEndian.Uint64(f.Digest[:]), mode: f.Mode, severity: f.Severity, failed: f.Failed, wouldDeny: f.WouldDeny,
 	}
+}
+
+// cut returns a text as reports have it.
+func cut(text string) string {
+	if len(text) <= report.MaxText {
+		return text
+	}
+	return decision.Line(text, report.MaxText)
 }
 
 // forget removes what was found in an object, and reports whether there was anything.
@@ -137,6 +171,7 @@ func (f *findings) remove(id uid, namespace string) bool {
 	if in[id] == nil {
 		return false
 	}
+	f.counts.add(in[id], -1)
 	if delete(in, id); len(in) == 0 {
 		delete(f.found, namespace)
 	}
@@ -169,17 +204,6 @@ func (f *findings) in(namespace string) (objects []report.AuditedObject, exempte
 		return cmp.Or(strings.Compare(a.Kind.String(), b.Kind.String()), strings.Compare(a.Name, b.Name), strings.Compare(a.UID, b.UID))
 	})
 	return objects, exempted
-}
-
-// each calls each with everything that was found. each must not call f.
-func (f *findings) each(each func(namespace string, found *finding)) {
-	f.mutex.Lock()
-	defer f.mutex.Unlock()
-	for namespace, in := range f.found {
-		for _, found := range in {
-			each(namespace, found)
-		}
-	}
 }
 
 func (f *finding) audited(namespace string) report.AuditedObject {

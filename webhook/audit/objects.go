@@ -1,18 +1,12 @@
 package audit
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"hash/maphash"
-	"io"
 	"net/http"
-	"strconv"
 	"sync"
 	"time"
 
-	"github.com/go-json-experiment/json/jsontext"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -24,12 +18,14 @@ import (
 )
 
 const (
-	// pageSize is the number of objects in a page. A page is read while its objects are decided, which
-	// must not take longer than the API server's timeout of a minute.
-	pageSize = 250
+	// maxPage is the number of objects in a page unless a Selection asks for fewer.
+	maxPage = 250
 	// maxSilence is how long a server may send nothing while it sends the initial events of a watch. A
 	// server that ignores sendInitialEvents sends no bookmark after them.
 	maxSilence = 30 * time.Second
+	// maxBuffered limits the bytes of a watch-list that are kept, and maxLists how many are kept at a time.
+	maxBuffered = 4 << 20
+	maxLists    = 4
 )
 
 // Selection selects objects to read.
@@ -41,9 +37,11 @@ type Selection struct {
 	Name string
 	// Labels is a label selector; empty selects everything.
 	Labels string
+	// PageSize limits the number of objects in a page, for those who take their time over each. 0 means the default.
+	PageSize int
 }
 
-func (s Selection) String() string {
+func (s *Selection) String() string {
 	what := s.Mapping.Resource.GroupResource().String()
 	if s.Namespace != "" {
 		what += " in namespace " + s.Namespace
@@ -51,29 +49,29 @@ func (s Selection) String() string {
 	return what
 }
 
+// isWhole reports whether the selection is of all objects of a kind.
+func (s *Selection) isWhole() bool { return s.Namespace == "" && s.Name == "" && s.Labels == "" }
+
 // ObjectsOptions configures Objects.
 type ObjectsOptions struct {
 	// Pages makes Objects read pages only, for users who may list objects and not watch them.
 	Pages bool
-	// MaxSilence replaces maxSilence if it is not 0.
-	MaxSilence time.Duration
+	// MaxSilence and MaxBuffered replace maxSilence and maxBuffered if they are not 0.
+	MaxSilence  time.Duration
+	MaxBuffered int
 }
 
-// Objects reads the objects of a cluster as JSON, one at a time, and keeps none. It is safe for
-// concurrent use.
+// Objects reads the objects of a cluster as JSON, one at a time. It is safe for concurrent use.
 type Objects struct {
 	api     rest.Interface
 	options ObjectsOptions
 	seed    maphash.Seed
+	// lists has an element for each watch-list that is kept.
+	lists chan struct{}
 
 	mutex sync.Mutex
-	// paged has the selections for which the API server does not send initial events.
-	paged map[pagedKey]bool
-}
-
-type pagedKey struct {
-	resource  schema.GroupVersionResource
-	namespace string
+	// paged has the resources of which pages are read: the API server sends no initial events, or there are too many.
+	paged map[schema.GroupVersionResource]bool
 }
 
 // NewObjects returns Objects. It does not call the API server.
@@ -95,7 +93,12 @@ func NewObjects(config *rest.Config, o ObjectsOptions) (*Objects, error) {
 	if o.MaxSilence == 0 {
 		o.MaxSilence = maxSilence
 	}
-	return &Objects{api: api, options: o, seed: maphash.MakeSeed(), paged: map[pagedKey]bool{}}, nil
+	if o.MaxBuffered == 0 {
+		o.MaxBuffered = maxBuffered
+	}
+	return &Objects{
+		api: api, options: o, seed: maphash.MakeSeed(), lists: make(chan struct{}, maxLists), paged: map[schema.GroupVersionResource]bool{},
+	}, nil
 }
 
 // Metadata reads the metadata of an object that Each or Watch has passed on.
@@ -103,123 +106,8 @@ func (o *Objects) Metadata(object []byte) (request.Metadata, error) {
 	return request.ReadMetadata(object, o.seed)
 }
 
-// Each calls each with every object of a selection, as JSON that is valid until each returns, and
-// returns the resourceVersion from which a watch misses nothing. It reads the initial events of a
-// watch where the API server sends them, and pages elsewhere: neither makes the API server, or this
-// process, hold all objects at once. An error of each ends the reading and is returned.
-func (o *Objects) Each(ctx context.Context, s Selection, each func(object []byte) error) (version string, err error) {
-	key := pagedKey{s.Mapping.Resource, s.Namespace}
-	if o.readsPages(key) {
-		return o.eachInPages(ctx, s, each)
-	}
-	version, read, err := o.eachInitial(ctx, s, each)
-	if err == nil || ctx.Err() != nil || !sendsNoInitialEvents(err) {
-		return version, err
-	}
-	if !read {
-		version, err = o.eachInPages(ctx, s, each)
-	}
-	if err == nil || errors.Is(err, errSilent) {
-		o.mutex.Lock()
-		defer o.mutex.Unlock()
-		o.paged[key] = true
-	}
-	return version, err
-}
-
-func (o *Objects) readsPages(key pagedKey) bool {
-	o.mutex.Lock()
-	defer o.mutex.Unlock()
-	return o.options.Pages || o.paged[key]
-}
-
-var errSilent = errors.New("the API server does not end the initial events of the watch")
-
-// sendsNoInitialEvents reports whether an error means that pages should be read instead: the API
-// server does not know, or has switched off, initial events, or the user may only list.
-func sendsNoInitialEvents(err error) bool {
-	return apierrors.IsInvalid(err) || apierrors.IsForbidden(err) || apierrors.IsBadRequest(err) || apierrors.IsMethodNotSupported(err) || errors.Is(err, errSilent)
-}
-
-// eachInitial reads the initial events of a watch. read reports whether it has called each.
-func (o *Objects) eachInitial(ctx context.Context, s Selection, each func(object []byte) error) (version string, read bool, err error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	silence := time.AfterFunc(o.options.MaxSilence, func() { cancel(errSilent) })
-	defer silence.Stop()
-	done := false
-	err = o.stream(ctx, s, map[string]string{"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}, func(e Event) error {
-		silence.Stop()
-		defer silence.Reset(o.options.MaxSilence)
-		if e.Type == Bookmark {
-			found, err := o.Metadata(e.Object)
-			if err == nil && found.InitialEventsEnd {
-				version, done, err = found.ResourceVersion, true, errEnough
-			}
-			return err
-		}
-		read = true
-		return each(e.Object)
-	})
-	switch {
-	case done:
-		return version, read, nil
-	case errors.Is(context.Cause(ctx), errSilent):
-		return "", read, fmt.Errorf("watching %s: %w", s, errSilent)
-	case err == nil:
-		err = fmt.Errorf("reading %s: %w", s, io.ErrUnexpectedEOF)
-	}
-	return "", read, err
-}
-
-// errEnough ends a stream.
-var errEnough = errors.New("enough")
-
-// eachInPages reads page by page. If the API server has forgotten the state that the first page was
-// read from, it continues with a later state: an object may be missing that was created meanwhile,
-// which a watch from version reports.
-func (o *Objects) eachInPages(ctx context.Context, s Selection, each func(object []byte) error) (version string, err error) {
-	next := ""
-	for {
-		page, err := o.page(ctx, s, next, each)
-		if status := apierrors.APIStatus(nil); next != "" && apierrors.IsResourceExpired(err) && errors.As(err, &status) && status.Status().Continue != "" {
-			next = status.Status().Continue
-			continue
-		}
-		if err != nil {
-			return "", err
-		}
-		if version == "" {
-			version = page.version
-		}
-		if next = page.next; next == "" {
-			return version, nil
-		}
-	}
-}
-
-// page is what a list says about itself.
-type page struct{ version, next string }
-
-func (o *Objects) page(ctx context.Context, s Selection, next string, each func(object []byte) error) (page, error) {
-	asked := o.get(s).Param("limit", strconv.Itoa(pageSize))
-	if next != "" {
-		asked.Param("continue", next)
-	}
-	body, err := asked.Stream(ctx)
-	if err != nil {
-		return page{}, fmt.Errorf("listing %s: %w", s, err)
-	}
-	defer body.Close()
-	found, err := readPage(newDecoder(body), each)
-	if err != nil {
-		return page{}, fmt.Errorf("listing %s: %w", s, err)
-	}
-	return found, nil
-}
-
 // get returns a request for a selection.
-func (o *Objects) get(s Selection) *rest.Request {
+func (o *Objects) get(s *Selection) *rest.Request {
 	resource := s.Mapping.Resource
 	path := []string{"apis", resource.Group, resource.Version}
 	if resource.Group == "" {
@@ -236,10 +124,4 @@ func (o *Objects) get(s Selection) *rest.Request {
 		asked.Param("labelSelector", s.Labels)
 	}
 	return asked
-}
-
-// newDecoder returns a decoder that leaves names that occur twice, and invalid UTF-8, to whoever
-// reads the objects.
-func newDecoder(body io.Reader) *jsontext.Decoder {
-	return jsontext.NewDecoder(body, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 }

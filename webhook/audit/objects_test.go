@@ -58,6 +58,7 @@ func TestEachReadsEveryObjectOnce(t *testing.T) {
 		"a server that does not send any": {&api{initial: rejected, pageSize: 2}, audit.ObjectsOptions{}, "", everywhere, []string{"/pods  watch", "/pods  list", "/pods  list", "/pods  list"}},
 		"a user who may only list":        {&api{initial: noWatch}, audit.ObjectsOptions{}, "n", inside, []string{"/pods n watch", "/pods n list"}},
 		"pages":                           {&api{pageSize: 4}, audit.ObjectsOptions{Pages: true}, "", everywhere, []string{"/pods  list", "/pods  list"}},
+		"a list that is too large":        {&api{}, audit.ObjectsOptions{MaxBuffered: 300}, "", everywhere, []string{"/pods  watch", "/pods  list"}},
 		"pages in a namespace":            {&api{pageSize: 5}, audit.ObjectsOptions{Pages: true}, "n", inside, []string{"/pods n list"}},
 		"a page that has expired":         {&api{pageSize: 4, forgets: true}, audit.ObjectsOptions{Pages: true}, "", everywhere, []string{"/pods  list", "/pods  list", "/pods  list"}},
 	} {
@@ -90,6 +91,33 @@ func TestEachRemembersThatPagesAreNeeded(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"/pods  watch", "/pods  list", "/pods  list"}, server.asked()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// A list that was too large once is not begun with again. In one namespace, it may not be.
+func TestEachRemembersLargeLists(t *testing.T) {
+	server := &api{objects: fivePods()}
+	objects := server.start(t, audit.ObjectsOptions{MaxBuffered: 300})
+	for _, namespace := range []string{"n", "", "n", ""} {
+		selection := pods(t)
+		selection.Namespace = namespace
+		if _, _, err := names(t.Context(), objects, selection); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff([]string{"/pods n watch", "/pods n list", "/pods  watch", "/pods  list", "/pods n list", "/pods  list"}, server.asked()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// Whoever takes their time over each object asks for small pages.
+func TestPagesAreAsSmallAsAskedFor(t *testing.T) {
+	server := &api{objects: fivePods()}
+	selection := pods(t)
+	selection.PageSize = 4
+	all, _, err := names(t.Context(), server.start(t, audit.ObjectsOptions{Pages: true}), selection)
+	if err != nil || len(all) != 6 || len(server.asked()) != 2 {
+		t.Errorf("%q in %q, %v", all, server.asked(), err)
 	}
 }
 

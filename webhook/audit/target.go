@@ -19,7 +19,7 @@ type Target struct {
 	// partial has the policies that do not apply to all kinds from which controllers make objects of
 	// the kind, and those kinds.
 	partial map[string][]schema.GroupKind
-	// facts has what bound policies read besides the objects.
+	// facts has what decisions about objects of the kind depend on besides them.
 	facts []decision.Fact
 }
 
@@ -53,7 +53,9 @@ func TargetOf(snapshot *config.Snapshot, kind schema.GroupKind) (t Target, bound
 				continue
 			}
 			binds = true
-			t.facts = append(t.facts, policy.Facts...)
+			if policy.Validates || hasTemplate(kind) {
+				t.facts = append(t.facts, policy.Facts...)
+			}
 			for _, uncovered := range policy.Uncovered() {
 				if uncovered.Kind == kind {
 					t.partial[policy.ID] = uncovered.From
@@ -70,29 +72,30 @@ func TargetOf(snapshot *config.Snapshot, kind schema.GroupKind) (t Target, bound
 // Bound reports whether any policy applies to the kind.
 func (t *Target) Bound() bool { return len(t.guardrails) > 0 }
 
-// Covers reports whether a Guardrail that binds a policy for the kind selects a namespace. If the
-// labels of the namespace are unknown, it may.
-func (t *Target) Covers(namespace decision.Namespace) bool {
-	return slices.ContainsFunc(t.guardrails, func(g *config.Guardrail) bool { return g.Covers(namespace) })
-}
-
-// Reads reports whether a bound policy reads a fact about objects of the kind.
+// Reads reports whether decisions about objects of the kind depend on a fact.
 func (t *Target) Reads(fact decision.Fact) bool { return slices.Contains(t.facts, fact) }
 
-// policies returns how many policies are bound for objects of the kind in a namespace.
-func (t *Target) policies(namespace decision.Namespace) int {
-	var ids []string
-	for _, g := range t.guardrails {
-		if !g.Covers(namespace) {
-			continue
-		}
+// covering returns the Guardrails that bind a policy for the kind and may select a namespace.
+func (t *Target) covering(namespace decision.Namespace) config.Guardrails {
+	return slices.DeleteFunc(slices.Clone(t.guardrails), func(g *config.Guardrail) bool { return !g.Covers(namespace) })
+}
+
+// policies returns the ids of the policies for objects of the kind that the Guardrails bind and that validate.
+func (t *Target) policies(guardrails config.Guardrails) (ids []string) {
+	for _, g := range guardrails {
 		for i := range g.Bindings {
 			if policy := g.Bindings[i].Policy; policy.Validates && slices.Contains(policy.Kinds, t.Kind) && !slices.Contains(ids, policy.ID) {
 				ids = append(ids, policy.ID)
 			}
 		}
 	}
-	return len(ids)
+	return ids
+}
+
+// hasTemplate reports whether objects of a kind have a template for Pods. What an injection will fill in there counts in
+// other decisions; into a Pod that exists, nothing is injected.
+func hasTemplate(kind schema.GroupKind) bool {
+	return kind != schema.GroupKind{Kind: "Pod"} && slices.Contains(decision.PodKinds(), kind)
 }
 
 // undecided returns the policies that do not apply to an owner's kind, and therefore have to decide

@@ -2,17 +2,13 @@ package controller
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
 	openreports "github.com/openreports/reports-api/apis/openreports.io/v1alpha1"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
-	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
 	ctrlcluster "sigs.k8s.io/controller-runtime/pkg/cluster"
@@ -50,6 +46,8 @@ type AuditOptions struct {
 	Resync time.Duration
 	// OwnerLabels are labels or annotations whose value names the owner of an object. It is optional.
 	OwnerLabels []string
+	// Found is called when the findings of an object have changed, and there are some. It must not block. It is optional.
+	Found func(audit.Found)
 	// Registerer registers the metrics of the configuration and of the audit.
 	Registerer prometheus.Registerer
 	Log        logr.Logger
@@ -57,19 +55,11 @@ type AuditOptions struct {
 
 // Audit runs the continuous audit of one replica.
 type Audit struct {
-	options   AuditOptions
 	cluster   ctrlcluster.Cluster
 	informers *informers
 	compiler  *compiler
 	leader    *leader // nil without leader election
-	objects   *audit.Objects
-	mapper    meta.RESTMapper
-	facts     *facts.Facts
-	changes   *auditChanges
-	// work is what this replica does while it audits; nil while another one does.
-	work atomic.Pointer[auditWork]
-	// written counts the writes of reports over all terms.
-	written *reportWrites
+	terms     *auditTerms
 }
 
 // NewAudit returns an Audit that is ready to Run. It does not call the API server.
@@ -78,33 +68,38 @@ func NewAudit(o AuditOptions) (*Audit, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the API server: %w", err)
 	}
-	a := &Audit{options: o, informers: &informers{log: o.Log.WithName("informers")}, written: &reportWrites{}}
-	a.mapper = servedMapper{newMapper(), newServedResources(asking, time.Now)}
-	if a.cluster, err = newCluster(o.Config, o.Name, a.mapper, a.informers.failed, o.Log.WithName("cluster")); err != nil {
+	watches := &informers{log: o.Log.WithName("informers")}
+	mapper := servedMapper{newMapper(), newServedResources(asking, time.Now)}
+	cluster, err := newCluster(o.Config, o.Name, mapper, o.OwnerLabels, watches.failed, o.Log.WithName("cluster"))
+	if err != nil {
 		return nil, fmt.Errorf("connecting to the API server: %w", err)
 	}
-	if err := openreports.Install(a.cluster.GetScheme()); err != nil {
+	if err := openreports.Install(cluster.GetScheme()); err != nil {
 		return nil, err
 	}
-	if a.objects, err = audit.NewObjects(o.Config, audit.ObjectsOptions{}); err != nil {
+	objects, err := audit.NewObjects(o.Config, audit.ObjectsOptions{})
+	if err != nil {
 		return nil, err
 	}
-	a.facts = facts.New(a.cluster.GetCache(), a.cluster.GetAPIReader(), facts.Options{})
+	known := facts.New(cluster.GetCache(), cluster.GetAPIReader(), facts.Options{})
 	configure := newTrigger(0)
-	a.changes = &auditChanges{configure: configure}
-	a.compiler = newCompiler(compilerOptions{
-		trigger: newTrigger(settle), notify: []*trigger{configure}, reader: a.cluster.GetCache(), builder: config.NewBuilder(o.Catalog),
-		facts: a.facts, pipeline: pipeline.Options{MaxMode: o.MaxMode}, metrics: metrics.NewConfiguration(o.Registerer), log: o.Log.WithName("config"),
+	compiler := newCompiler(compilerOptions{
+		trigger: newTrigger(settle), notify: []*trigger{configure}, reader: cluster.GetCache(), builder: config.NewBuilder(o.Catalog),
+		facts: known, pipeline: pipeline.Options{MaxMode: o.MaxMode}, metrics: metrics.NewConfiguration(o.Registerer), log: o.Log.WithName("config"),
 	})
-	metrics.NewAudit(o.Registerer, a.metrics, time.Now)
+	terms := &auditTerms{
+		options: o, cluster: cluster, compiler: compiler, objects: objects, mapper: mapper, facts: known, changes: &auditChanges{configure: configure},
+	}
+	metrics.NewAudit(o.Registerer, terms.metrics, time.Now)
+	var elected *leader
 	if o.LeaderElect {
-		if a.leader, err = newLeader(leaderOptions{
-			config: o.Config, namespace: o.Namespace, lease: auditLease, work: a.audit, log: o.Log.WithName("leader"),
+		if elected, err = newLeader(leaderOptions{
+			config: o.Config, namespace: o.Namespace, lease: auditLease, work: terms.audit, log: o.Log.WithName("leader"),
 		}); err != nil {
 			return nil, err
 		}
 	}
-	return a, nil
+	return &Audit{cluster: cluster, informers: watches, compiler: compiler, leader: elected, terms: terms}, nil
 }
 
 // InformersReady returns nil once all watches of the configuration and of facts are synced.
@@ -120,7 +115,7 @@ func (a *Audit) Run(ctx context.Context) error {
 	ready := make(chan struct{})
 	group.Go(func() error {
 		a.informers.start(ctx, a.cluster.GetCache(), compileEvents(a.compiler.trigger))
-		if err := a.changes.watch(ctx, a.cluster.GetCache()); err != nil && ctx.Err() == nil {
+		if err := a.terms.changes.watch(ctx, a.cluster.GetCache()); err != nil && ctx.Err() == nil {
 			return err
 		}
 		close(ready)
@@ -136,96 +131,8 @@ func (a *Audit) Run(ctx context.Context) error {
 		if a.leader != nil {
 			return a.leader.run(ctx)
 		}
-		a.audit(ctx)
+		a.terms.audit(ctx)
 		return nil
 	})
 	return group.Wait()
-}
-
-// auditWork is the work of one term as leader.
-type auditWork struct {
-	auditor *audit.Auditor
-	reports *reportWriter
-	status  *auditStatus
-}
-
-// audit works until ctx ends, from nothing but what is in the cluster.
-func (a *Audit) audit(ctx context.Context) {
-	writeStatus := newTrigger(time.Second)
-	work := &auditWork{}
-	work.reports = newReportWriter(reportsOptions{
-		objects: a.objects, client: a.cluster.GetClient(), mapper: a.mapper, name: a.options.Name, pace: a.options.ReportPace, writes: a.written,
-		onState: writeStatus.fire, log: a.options.Log.WithName("reports"),
-	})
-	work.auditor = audit.NewAuditor(audit.AuditorOptions{
-		Objects: a.objects, Facts: a.facts, Mapper: a.mapper, Pace: a.options.Pace, Resync: a.options.Resync, OwnerLabels: a.options.OwnerLabels,
-		Seen: work.reports.firstSeen,
-		Changed: func(namespace string) {
-			work.reports.changed(namespace)
-			writeStatus.fire()
-		},
-		StateChanged: writeStatus.fire,
-		Now:          time.Now, Log: a.options.Log.WithName("auditor"),
-	})
-	work.status = newAuditStatus(auditStatusOptions{
-		trigger: writeStatus, client: a.cluster.GetClient(), auditor: work.auditor, namespaces: a.facts.Namespaces, reports: work.reports.problem,
-		begin: func() { work.reports.begin(work.auditor) }, now: time.Now, log: a.options.Log.WithName("status"),
-	})
-	versions := work.reports.load(ctx)
-	if ctx.Err() != nil {
-		return
-	}
-	a.work.Store(work)
-	defer a.work.Store(nil)
-	configure := newLoop(loopOptions{
-		trigger: a.changes.configure, failed: func(err error) { a.options.Log.Error(err, "Cannot put a configuration into force, retrying") },
-		reconcile: func(context.Context) (time.Duration, error) { return 0, a.configure(work.auditor) },
-	})
-	defer a.changes.follow(work.auditor)()
-	var all sync.WaitGroup
-	all.Go(func() { configure.run(ctx) })
-	all.Go(func() { work.auditor.Run(ctx) })
-	all.Go(func() { work.reports.run(ctx, versions) })
-	all.Go(func() { work.status.loop.run(ctx) })
-	all.Wait()
-}
-
-var errNoDecider = errors.New("no configuration has compiled yet")
-
-// configure puts the configuration that was compiled last into force.
-func (a *Audit) configure(auditor *audit.Auditor) error {
-	decider := a.compiler.current.Load()
-	if decider == nil {
-		return errNoDecider
-	}
-	auditor.Configure(decider)
-	return nil
-}
-
-// metrics returns what the metrics of the audit serve, or nil while another replica audits.
-func (a *Audit) metrics() *metrics.AuditState {
-	work := a.work.Load()
-	if work == nil {
-		return nil
-	}
-	state := work.auditor.State()
-	served := &metrics.AuditState{
-		Objects: map[string]int{}, Complete: state.Complete, Since: state.Since, Undecided: state.Undecided, Unread: len(state.Unread),
-		Changed: state.Decisions.Changed, Listed: state.Decisions.Listed, Again: state.Decisions.Again, Reports: work.reports.count(),
-		Created: a.written.created.Load(), Updated: a.written.updated.Load(), Deleted: a.written.deleted.Load(), Failed: a.written.failed.Load(),
-	}
-	for kind, n := range state.Objects {
-		served.Objects[kind.String()] = n
-	}
-	namespaces, err := a.facts.Namespaces(context.Background())
-	if err != nil {
-		return served
-	}
-	for name, found := range work.auditor.ByGuardrail(namespaces) {
-		served.Violating = append(served.Violating, metrics.AuditViolating{Guardrail: name, Objects: found.Violating})
-		for _, p := range found.Policies {
-			served.Findings = append(served.Findings, metrics.AuditFindings{Guardrail: name, Policy: p.Policy, Mode: p.Mode.String(), Findings: p.Findings})
-		}
-	}
-	return served
 }

@@ -14,21 +14,27 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"taffrail.dev/webhook/audit"
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/facts"
 )
 
+// changing is who decides again what a change touches; *audit.Auditor implements it.
+type changing interface {
+	NamespaceChanged(name string)
+	NamespaceDeleted(name string)
+	FactChanged(fact decision.Fact, namespace string, later bool)
+}
+
 // auditChanges passes on to the auditor what changes around the objects that it decides.
 type auditChanges struct {
 	configure *trigger
-	auditor   atomic.Pointer[audit.Auditor]
+	auditor   atomic.Pointer[changing]
 }
 
 // follow passes changes on to an auditor until the returned function is called.
-func (c *auditChanges) follow(auditor *audit.Auditor) (stop func()) {
-	c.auditor.Store(auditor)
-	return func() { c.auditor.CompareAndSwap(auditor, nil) }
+func (c *auditChanges) follow(auditor changing) (stop func()) {
+	c.auditor.Store(&auditor)
+	return func() { c.auditor.CompareAndSwap(&auditor, nil) }
 }
 
 // watch starts to observe namespaces and facts, whose informers have synced.
@@ -60,10 +66,11 @@ func (c *auditChanges) watch(ctx context.Context, watched cache.Cache) error {
 
 // changed passes on a change. before is nil for a new object, and after for one that was deleted.
 func (c *auditChanges) changed(before, after any) {
-	auditor := c.auditor.Load()
-	if auditor == nil {
+	following := c.auditor.Load()
+	if following == nil {
 		return
 	}
+	auditor := *following
 	was, existed := before.(client.Object)
 	is, exists := after.(client.Object)
 	object := is
@@ -83,13 +90,12 @@ func (c *auditChanges) changed(before, after any) {
 	}
 }
 
-func (c *auditChanges) namespaceChanged(auditor *audit.Auditor, was, is client.Object) {
+func (c *auditChanges) namespaceChanged(auditor changing, was, is client.Object) {
 	switch {
 	case is == nil:
 		auditor.NamespaceDeleted(was.GetName())
-	case was == nil:
-		auditor.NamespaceAdded()
-	case !maps.Equal(was.GetLabels(), is.GetLabels()):
+	case was == nil, !maps.Equal(was.GetLabels(), is.GetLabels()), !maps.Equal(was.GetAnnotations(), is.GetAnnotations()):
+		// Of the annotations, only those are kept that name the owner.
 		auditor.NamespaceChanged(is.GetName())
 	}
 }

@@ -28,11 +28,10 @@ import (
 const (
 	// reportSettle is how long changes of a namespace are collected before its reports are written.
 	reportSettle = 2 * time.Second
-	// reportRetry is the delay after a failed read or write of reports, and reportsMissing after their CRDs were not
-	// found.
+	// reportRetry is the delay after a failed read or write of reports, and reportsMissing while somebody else has to
+	// install their CRDs, or to allow that they are read.
 	reportRetry    = 5 * time.Second
 	reportsMissing = time.Minute
-	reportWatch    = 10 * time.Minute
 )
 
 // reportsOptions configures a reportWriter.
@@ -45,7 +44,7 @@ type reportsOptions struct {
 	// pace is how many reports are written in a second.
 	pace   float64
 	writes *reportWrites
-	// onState is called when State may have changed.
+	// onState is called when problem may return something else, or begin may have an effect.
 	onState func()
 	log     logr.Logger
 }
@@ -56,6 +55,8 @@ type auditFindings interface {
 	Findings(namespace string) ([]report.AuditedObject, report.Passes)
 	// Namespaces returns those in which something was found.
 	Namespaces() []string
+	// Recall makes findings have been first seen when seen returns, if that is earlier.
+	Recall(seen func(resultID string) (time.Time, bool))
 }
 
 // reportWrites counts writes of reports.
@@ -78,7 +79,11 @@ type reportWriter struct {
 
 	mutex  sync.Mutex
 	stored map[reportKey]storedReport
-	// seen has the times at which results of earlier audits were first seen, until the first pass has ended.
+	// writing is the report that is being written, or nil.
+	writing *writtenReport
+	// loaded is true once it is known which reports are stored, or that they cannot be read.
+	loaded bool
+	// seen has the times at which results in the stored reports were first seen, until they have been recalled.
 	seen map[string]int64
 	// unread is why reports cannot be read, and unwritten why those of some namespaces cannot be written.
 	unread    string
@@ -87,9 +92,8 @@ type reportWriter struct {
 
 func newReportWriter(o reportsOptions) *reportWriter {
 	return &reportWriter{
-		reportsOptions: o, pacer: rate.NewLimiter(rate.Limit(o.pace), 1), stored: map[reportKey]storedReport{}, seen: map[string]int64{},
-		unwritten: map[string]string{},
-		queue:     workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[string](reportRetry, time.Minute)),
+		reportsOptions: o, pacer: rate.NewLimiter(rate.Limit(o.pace), 1), stored: map[reportKey]storedReport{}, unwritten: map[string]string{},
+		queue: workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[string](reportRetry, time.Minute)),
 	}
 }
 
@@ -98,20 +102,23 @@ func reportKinds() []schema.GroupVersionKind {
 	return []schema.GroupVersionKind{openreports.SchemeGroupVersion.WithKind("Report"), openreports.SchemeGroupVersion.WithKind("ClusterReport")}
 }
 
-// load reads the stored reports, for the times at which results were first seen. It returns when ctx ends, or the
-// reports are read, or their CRDs are not installed.
-func (w *reportWriter) load(ctx context.Context) (versions map[schema.GroupVersionKind]string) {
+// load reads the stored reports, until that succeeds or ctx ends. It returns nil if they cannot be read until somebody
+// else changes something: their CRDs are not installed, or RBAC does not allow it.
+func (w *reportWriter) load(ctx context.Context) map[schema.GroupVersionKind]string {
 	for ctx.Err() == nil {
-		var err error
-		if versions, err = w.read(ctx); err == nil {
-			w.readable("")
+		versions, err := w.read(ctx)
+		switch {
+		case err == nil:
+			w.readable("", true)
 			return versions
-		}
-		if meta.IsNoMatchError(err) || apierrors.IsNotFound(err) {
-			w.readable("OpenReports is not installed in the cluster, so that findings are only counted here.")
+		case meta.IsNoMatchError(err), apierrors.IsNotFound(err):
+			w.readable("OpenReports is not installed in the cluster, so that findings are only counted here.", true)
+			return nil
+		case audit.Refused(err):
+			w.readable("Reports cannot be read, so that none is written: "+decision.Line(err.Error(), maxName)+".", true)
 			return nil
 		}
-		w.readable("Reports cannot be read: " + decision.Line(err.Error(), maxName) + ".")
+		w.readable("Reports cannot be read: "+decision.Line(err.Error(), maxName)+".", false)
 		w.log.Error(err, "Cannot read reports, retrying")
 		sleep(ctx, reportRetry)
 	}
@@ -145,11 +152,9 @@ func (w *reportWriter) read(ctx context.Context) (map[schema.GroupVersionKind]st
 		}
 	}
 	w.mutex.Lock()
-	defer w.mutex.Unlock()
-	w.stored = stored
-	if w.found.Load() == nil {
-		w.seen = seen
-	}
+	w.stored, w.seen = stored, seen
+	w.mutex.Unlock()
+	w.recall()
 	return versions, nil
 }
 
@@ -161,12 +166,22 @@ func (w *reportWriter) selection(kind schema.GroupVersionKind) (audit.Selection,
 	return audit.Selection{Mapping: mapping, Labels: report.LabelManagedBy + "=" + report.ReportSource + "," + report.LabelInstance + "=" + w.name}, nil
 }
 
-// firstSeen returns when an earlier audit first saw a result.
-func (w *reportWriter) firstSeen(id string) (time.Time, bool) {
+// recall gives what was found the times at which earlier audits first saw it.
+func (w *reportWriter) recall() {
+	found := w.found.Load()
+	if found == nil {
+		return // begin calls it
+	}
 	w.mutex.Lock()
-	defer w.mutex.Unlock()
-	at, known := w.seen[id]
-	return time.Unix(at, 0), known
+	seen := w.seen
+	w.seen = nil
+	w.mutex.Unlock()
+	if len(seen) > 0 {
+		(*found).Recall(func(id string) (time.Time, bool) {
+			at, known := seen[id]
+			return time.Unix(at, 0), known
+		})
+	}
 }
 
 // changed makes the reports of a namespace be written.
@@ -176,15 +191,16 @@ func (w *reportWriter) changed(namespace string) {
 	}
 }
 
-// begin makes all reports be written, once what was found is complete.
+// begin makes all reports be written, once what was found is complete. It has no effect while it is not known which are
+// stored: results would lose the times at which they were first seen.
 func (w *reportWriter) begin(found auditFindings) {
-	if !w.found.CompareAndSwap(nil, &found) {
-		return
-	}
 	w.mutex.Lock()
-	clear(w.seen)
+	loaded := w.loaded
 	w.mutex.Unlock()
-	w.compareAll()
+	if loaded && w.found.CompareAndSwap(nil, &found) {
+		w.recall()
+		w.compareAll()
+	}
 }
 
 // compareAll compares all reports with what was found.
@@ -203,23 +219,21 @@ func (w *reportWriter) compareAll() {
 	}
 }
 
-// run writes and watches reports until ctx ends. versions are those that load has returned.
-func (w *reportWriter) run(ctx context.Context, versions map[schema.GroupVersionKind]string) {
+// run reads, writes and watches reports until ctx ends.
+func (w *reportWriter) run(ctx context.Context) {
 	defer context.AfterFunc(ctx, w.queue.ShutDown)()
 	var watches sync.WaitGroup
 	defer watches.Wait()
 	watches.Go(func() {
 		for ctx.Err() == nil {
+			versions := w.load(ctx)
+			w.compareAll()
 			if versions == nil {
 				sleep(ctx, reportsMissing)
-			} else {
-				w.follow(ctx, versions)
-				sleep(ctx, reportRetry)
+				continue
 			}
-			if ctx.Err() == nil {
-				versions = w.load(ctx)
-				w.compareAll()
-			}
+			w.follow(ctx, versions)
+			sleep(ctx, reportRetry)
 		}
 	})
 	for w.next(ctx) {
@@ -244,15 +258,23 @@ func (w *reportWriter) problem() string {
 	return fmt.Sprintf("Reports cannot be written in %d namespaces, as in %q: %s.", len(w.unwritten), first, w.unwritten[first])
 }
 
-// readable records why reports cannot be read, or with "" that they can.
-func (w *reportWriter) readable(problem string) {
+// readable records why reports cannot be read, or with "" that they can. loaded is false if they are about to be read
+// again.
+func (w *reportWriter) readable(problem string, loaded bool) {
 	w.mutex.Lock()
-	changed := w.unread != problem
-	w.unread = problem
+	changed := w.unread != problem || loaded && !w.loaded
+	w.unread, w.loaded = problem, w.loaded || loaded
 	w.mutex.Unlock()
 	if changed {
 		w.onState()
 	}
+}
+
+// isReadable reports whether it is known which reports are stored.
+func (w *reportWriter) isReadable() bool {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	return w.unread == ""
 }
 
 // writable records whether the reports of a namespace can be written.

@@ -43,6 +43,8 @@ func (f foundIn) Namespaces() (all []string) {
 	return all
 }
 
+func (f foundIn) Recall(func(string) (time.Time, bool)) {}
+
 type writtenReports struct {
 	*reportWriter
 	client client.Client
@@ -65,6 +67,11 @@ func newWrittenReports(t *testing.T, refuse error, stored ...client.Object) *wri
 	}).Build()
 	w := &writtenReports{client: c, found: foundIn{}}
 	w.reportWriter = newReportWriter(reportsOptions{client: c, name: "taffrail", pace: 1e6, writes: &reportWrites{}, onState: func() {}, log: logr.Discard()})
+	w.begin(w.found)
+	if w.reportWriter.found.Load() != nil {
+		t.Error("it begins before it is known which reports are stored")
+	}
+	w.readable("", true)
 	w.begin(w.found)
 	return w
 }
@@ -153,9 +160,9 @@ func TestEventsOfReports(t *testing.T) {
 	own := w.stored[key]
 	w.stored[key] = storedReport{own.digest, "10"}
 	event := func(kind, version string) {
-		w.stirred(kind, &storedOpenReport{report.OpenReport{Namespace: "shop", Name: "taffrail"}, version})
+		w.onReportEvent(kind, &storedOpenReport{report.OpenReport{Namespace: "shop", Name: "taffrail"}, version})
 	}
-	for _, ignored := range [][2]string{{"ADDED", "10"}, {"MODIFIED", "9"}, {audit.Bookmark, "12"}, {audit.Deleted, "9"}} {
+	for _, ignored := range [][2]string{{"ADDED", "10"}, {"MODIFIED", "9"}, {audit.Deleted, "9"}} {
 		if event(ignored[0], ignored[1]); w.stored[key] != (storedReport{own.digest, "10"}) {
 			t.Errorf("%v counts: %+v", ignored, w.stored[key])
 		}
@@ -181,5 +188,91 @@ func TestNothingIsWrittenBeforeTheFirstPass(t *testing.T) {
 	w.write(t, "shop", [4]int64{})
 	if w.count() != 1 || !slices.Equal(w.storedIn("shop"), []reportKey{{"shop", "taffrail"}}) {
 		t.Errorf("%+v", w.stored)
+	}
+}
+
+// While it is not known which reports are stored, none is written.
+func TestNothingIsWrittenBlindly(t *testing.T) {
+	w := newWrittenReports(t, nil)
+	w.found["shop"] = []string{"a"}
+	w.readable("Reports cannot be read.", false)
+	w.write(t, "shop", [4]int64{})
+	w.readable("", true)
+	w.write(t, "shop", [4]int64{1, 0, 0, 0})
+}
+
+// What a watch reports before a write has returned holds.
+func TestEventsDuringAWrite(t *testing.T) {
+	w := newWrittenReports(t, nil)
+	key := reportKey{"shop", "taffrail"}
+	event := func(kind, version string) {
+		w.onReportEvent(kind, &storedOpenReport{report.OpenReport{Namespace: "shop", Name: "taffrail"}, version})
+	}
+	own := storedReport{"own", "10"}
+	for name, c := range map[string]struct {
+		event, version string
+		want           string
+	}{
+		"its own": {"ADDED", "10", "10"}, "a later change": {"MODIFIED", "12", "12"}, "an earlier change": {"MODIFIED", "9", "10"},
+		"deleted later": {audit.Deleted, "12", ""}, "deleted before": {audit.Deleted, "9", "10"},
+	} {
+		clear(w.stored)
+		w.begins(key)
+		event(c.event, c.version)
+		w.remember(key, own)
+		w.ends()
+		if got := w.stored[key].version; got != c.want {
+			t.Errorf("%s: version %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+// A report that somebody else has put in the place of one of Taffrail's is not deleted.
+func TestOnlyTheReportThatIsKnownIsDeleted(t *testing.T) {
+	w := newWrittenReports(t, nil)
+	w.found["shop"] = []string{"a"}
+	w.write(t, "shop", [4]int64{1, 0, 0, 0})
+	var report openreports.Report
+	key := client.ObjectKey{Namespace: "shop", Name: "taffrail"}
+	if err := w.client.Get(t.Context(), key, &report); err != nil {
+		t.Fatal(err)
+	}
+	report.Labels, report.Source = nil, "another"
+	if err := w.client.Update(t.Context(), &report); err != nil {
+		t.Fatal(err)
+	}
+	w.found["shop"] = nil
+	w.write(t, "shop", [4]int64{1, 0, 0, 1})
+	if err := w.client.Get(t.Context(), key, &report); err != nil || report.Source != "another" {
+		t.Errorf("%+v, %v", report, err)
+	}
+}
+
+// recalled records what is recalled.
+type recalled struct {
+	foundIn
+	seen map[string]bool
+}
+
+func (r recalled) Recall(seen func(string) (time.Time, bool)) {
+	at, known := seen("id")
+	r.seen["id"] = known && at.Equal(time.Unix(7, 0))
+}
+
+// When results were first seen is recalled once both the reports are read and the first pass has ended, and again when
+// the reports are read again.
+func TestTimesAreRecalled(t *testing.T) {
+	w := newWrittenReports(t, nil)
+	found := recalled{w.found, map[string]bool{}}
+	w.reportWriter.found.Store(nil)
+	w.seen = map[string]int64{"id": 7}
+	w.begin(found)
+	if !found.seen["id"] || w.seen != nil {
+		t.Errorf("recalled %v, %v is left", found.seen, w.seen)
+	}
+	clear(found.seen)
+	w.seen = map[string]int64{"id": 7}
+	if w.recall(); !found.seen["id"] {
+		t.Error("not recalled again")
 	}
 }

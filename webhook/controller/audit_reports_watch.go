@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"taffrail.dev/webhook/audit"
+	"taffrail.dev/webhook/request"
 )
 
 // follow keeps what is known about the stored reports up to date, and makes those be written again that somebody else
@@ -17,18 +18,25 @@ func (w *reportWriter) follow(ctx context.Context, versions map[schema.GroupVers
 	for kind, version := range versions {
 		group.Go(func() error {
 			selection, err := w.selection(kind)
-			for err == nil {
-				err = w.objects.Watch(ctx, selection, version, reportWatch, func(e audit.Event) error {
+			if err != nil {
+				return err
+			}
+			return w.objects.Follow(ctx, audit.Followed{
+				Selection: selection, Version: version,
+				Each: func(_ *request.Metadata, e audit.Event) {
 					found, err := decodeReport(e.Object)
 					if err != nil {
-						return err
+						w.log.Error(err, "A report cannot be decoded")
+						return
 					}
-					version = found.version
-					w.stirred(e.Type, found)
-					return ctx.Err()
-				})
-			}
-			return err
+					w.onReportEvent(e.Type, found)
+				},
+				Observe: func(err error) {
+					if err != nil {
+						w.log.Info("Reports cannot be watched, trying again", "error", err.Error())
+					}
+				},
+			})
 		})
 	}
 	if err := group.Wait(); err != nil && ctx.Err() == nil {
@@ -36,11 +44,8 @@ func (w *reportWriter) follow(ctx context.Context, versions map[schema.GroupVers
 	}
 }
 
-// stirred records an event about a report.
-func (w *reportWriter) stirred(event string, found *storedOpenReport) {
-	if event == audit.Bookmark {
-		return
-	}
+// onReportEvent records an event about a report.
+func (w *reportWriter) onReportEvent(event string, found *storedOpenReport) {
 	key := keyOf(found)
 	w.mutex.Lock()
 	before, known := w.stored[key]
@@ -50,6 +55,9 @@ func (w *reportWriter) stirred(event string, found *storedOpenReport) {
 		return // it is about an earlier version than the one that was written
 	case event == audit.Deleted:
 		delete(w.stored, key)
+		if w.writing != nil && w.writing.key == key {
+			w.writing.deleted = found.version
+		}
 	default:
 		w.stored[key] = storedReport{found.Digest(), found.version}
 	}
@@ -57,6 +65,7 @@ func (w *reportWriter) stirred(event string, found *storedOpenReport) {
 	w.changed(key.namespace)
 }
 
+// older reports whether one resourceVersion is before another. Those that are no numbers are not.
 func older(a, b string) bool {
 	x, err := strconv.ParseUint(a, 10, 64)
 	y, err2 := strconv.ParseUint(b, 10, 64)

@@ -41,12 +41,12 @@ func (w *reportWriter) next(ctx context.Context) bool {
 // write makes the reports of a namespace say what was found.
 func (w *reportWriter) write(ctx context.Context, namespace string) error {
 	found := w.found.Load()
-	if found == nil {
-		return nil
+	if found == nil || !w.isReadable() {
+		return nil // once it is known which reports are stored, everything is compared
 	}
 	objects, passes := (*found).Findings(namespace)
 	wanted := map[reportKey]bool{}
-	for _, r := range report.OpenReports(namespace, w.name, w.name, objects, passes) {
+	for _, r := range report.OpenReports(namespace, w.name, objects, passes) {
 		key := reportKey{namespace, r.Name}
 		wanted[key] = true
 		if err := w.put(ctx, key, &r); err != nil {
@@ -87,6 +87,8 @@ func (w *reportWriter) put(ctx context.Context, key reportKey, r *report.OpenRep
 		return err
 	}
 	object := objectOf(r)
+	w.begins(key)
+	defer w.ends()
 	var err error
 	if exists {
 		object.SetResourceVersion(stored.version)
@@ -122,7 +124,15 @@ func (w *reportWriter) remove(ctx context.Context, key reportKey) error {
 		return err
 	}
 	object := objectOf(&report.OpenReport{Namespace: key.namespace, Name: key.name})
-	if err := client.IgnoreNotFound(w.client.Delete(ctx, object)); err != nil {
+	w.mutex.Lock()
+	stored, exists := w.stored[key]
+	w.mutex.Unlock()
+	if !exists {
+		return nil
+	}
+	// Somebody may have put another report in its place.
+	same := client.Preconditions{ResourceVersion: &stored.version}
+	if err := client.IgnoreNotFound(w.client.Delete(ctx, object, same)); err != nil {
 		return err
 	}
 	w.writes.deleted.Add(1)
@@ -130,9 +140,36 @@ func (w *reportWriter) remove(ctx context.Context, key reportKey) error {
 	return nil
 }
 
+// writtenReport is a report that is being written.
+type writtenReport struct {
+	key reportKey
+	// deleted is the version in which somebody has deleted it meanwhile.
+	deleted string
+}
+
+func (w *reportWriter) begins(key reportKey) {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	w.writing = &writtenReport{key: key}
+}
+
+func (w *reportWriter) ends() {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	w.writing = nil
+}
+
+// remember records a report that was written, unless the watch has reported a later version, or that it was deleted
+// later, before the write returned.
 func (w *reportWriter) remember(key reportKey, stored storedReport) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
+	if w.writing != nil && w.writing.deleted != "" && !older(w.writing.deleted, stored.version) {
+		return
+	}
+	if before, known := w.stored[key]; known && older(stored.version, before.version) {
+		return
+	}
 	w.stored[key] = stored
 }
 

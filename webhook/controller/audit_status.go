@@ -23,6 +23,9 @@ import (
 const (
 	// auditStatusPause is the minimum time between two writes of the status of a Guardrail.
 	auditStatusPause = 5 * time.Second
+	// completedInterval is how often the time of the audit is written while nothing else changes, so that an audit that
+	// has ended is seen to grow old.
+	completedInterval = 10 * time.Minute
 	// maxUnread and maxAuditFindings limit what a status lists.
 	maxUnread        = 20
 	maxAuditFindings = 300
@@ -64,12 +67,11 @@ func newAuditStatus(o auditStatusOptions) *auditStatus {
 func (s *auditStatus) write(ctx context.Context) (again time.Duration, err error) {
 	state := s.auditor.State()
 	now := s.now()
-	if current := state.Current(now); current != s.current || s.completed.Before(state.Completed) {
-		if current {
-			s.completed = now
-		}
-		s.current = current
+	current := state.Current(now)
+	if current && (!s.current || s.completed.Before(state.Completed) || now.Sub(s.completed) >= completedInterval) {
+		s.completed = now
 	}
+	s.current = current
 	if state.Complete {
 		s.begin()
 	}
@@ -82,15 +84,18 @@ func (s *auditStatus) write(ctx context.Context) (again time.Duration, err error
 		return 0, fmt.Errorf("listing namespaces: %w", err)
 	}
 	found := s.auditor.ByGuardrail(namespaces)
+	if found == nil {
+		return statusInterval, nil
+	}
 	var errs []error
 	for i := range list.Items {
 		g := &list.Items[i]
-		one := found[g.Name]
-		if one == nil {
-			continue // it is not in force
-		}
 		updated := g.DeepCopy()
-		updated.Status.Audit = s.statusOf(g, one, &state)
+		// A Guardrail that is not in force has no audit.
+		updated.Status.Audit = nil
+		if one := found[g.Name]; one != nil {
+			updated.Status.Audit = s.statusOf(g, one, &state)
+		}
 		if sameAudit(g.Status.Audit, updated.Status.Audit) {
 			continue
 		}
@@ -149,8 +154,13 @@ func (s *auditStatus) message(state *audit.State) string {
 	switch {
 	case !state.Complete:
 		parts = append(parts, "The first pass is under way.")
+	case !s.current && slices.ContainsFunc(state.Unread, func(u audit.Unread) bool { return !u.NotServed && !audit.Refused(u.Err) }):
+		parts = append(parts, "The API server does not let changes of every kind be read.")
 	case !s.current:
 		parts = append(parts, "Objects are decided again, because something that they depend on has changed.")
+	}
+	if more := len(state.Unread) - maxUnread; more > 0 {
+		parts = append(parts, fmt.Sprintf("%d more kinds could not be read.", more))
 	}
 	if state.Undecided > 0 {
 		parts = append(parts, fmt.Sprintf("Objects that could not be decided: %d; the log of the auditor names them.", state.Undecided))

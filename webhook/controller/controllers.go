@@ -76,7 +76,7 @@ func New(o Options) (*Controllers, error) {
 	}
 	served := newServedResources(asking, time.Now)
 	watches := &informers{log: o.Log.WithName("informers")}
-	cluster, err := newCluster(o.Config, o.WebhookConfiguration, servedMapper{newMapper(), served}, watches.failed, o.Log.WithName("cluster"))
+	cluster, err := newCluster(o.Config, o.WebhookConfiguration, servedMapper{newMapper(), served}, nil, watches.failed, o.Log.WithName("cluster"))
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the API server: %w", err)
 	}
@@ -105,7 +105,7 @@ func New(o Options) (*Controllers, error) {
 		metrics: configuration, log: o.Log.WithName("config"),
 	})
 	compiled := compiler.last.Load
-	// The webhook may list what Exemptions excuse, and not watch it.
+	// The webhook may list what Exemptions exempt, and not watch it.
 	objects, err := audit.NewObjects(o.Config, audit.ObjectsOptions{Pages: true})
 	if err != nil {
 		return nil, err

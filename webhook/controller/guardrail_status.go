@@ -74,12 +74,31 @@ func (w *statusWriter) run(ctx context.Context) {
 	w.loop.run(ctx)
 }
 
-// statusEvents fires on every change, so that a status that anyone else has overwritten is corrected.
+// statusEvents fires on every change, so that a status that anyone else has overwritten is corrected. What the audit
+// writes is not.
 func statusEvents(t *trigger) toolscache.ResourceEventHandler {
 	return toolscache.ResourceEventHandlerFuncs{
-		AddFunc:    func(any) { t.fire() },
-		UpdateFunc: func(any, any) { t.fire() },
+		AddFunc: func(any) { t.fire() },
+		UpdateFunc: func(before, after any) {
+			if !differOnlyInAudit(before, after) {
+				t.fire()
+			}
+		},
 	}
+}
+
+// differOnlyInAudit reports whether two versions of a Guardrail differ in nothing but status.audit.
+func differOnlyInAudit(before, after any) bool {
+	was, ok := before.(*v1alpha1.Guardrail)
+	is, ok2 := after.(*v1alpha1.Guardrail)
+	if !ok || !ok2 || equality.Semantic.DeepEqual(was.Status.Audit, is.Status.Audit) {
+		return false
+	}
+	x, y := *was, *is
+	for _, g := range []*v1alpha1.Guardrail{&x, &y} {
+		g.Status.Audit, g.ResourceVersion, g.ManagedFields = nil, "", nil
+	}
+	return equality.Semantic.DeepEqual(x, y)
 }
 
 // write updates every status that is out of date. It returns the delay until the next status changes by time

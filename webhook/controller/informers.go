@@ -37,8 +37,8 @@ import (
 // own.
 const informerRetry = 2 * time.Second
 
-// newCluster returns the client and the cache. It does not call the API server, which may not be running yet.
-func newCluster(config *rest.Config, configuration string, mapper meta.RESTMapper, failed toolscache.WatchErrorHandlerWithContext, log logr.Logger) (ctrlcluster.Cluster, error) {
+// newCluster returns the client and the cache, which keeps the annotations of namespaces with the given names. It does not call the API server, which may not be running yet.
+func newCluster(config *rest.Config, configuration string, mapper meta.RESTMapper, annotations []string, failed toolscache.WatchErrorHandlerWithContext, log logr.Logger) (ctrlcluster.Cluster, error) {
 	scheme := runtime.NewScheme()
 	if err := errors.Join(corev1.AddToScheme(scheme), admissionregistrationv1.AddToScheme(scheme), autoscalingv2.AddToScheme(scheme), storagev1.AddToScheme(scheme),
 		authenticationv1.AddToScheme(scheme), authorizationv1.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
@@ -48,7 +48,7 @@ func newCluster(config *rest.Config, configuration string, mapper meta.RESTMappe
 	// The API server limits requests by priority and fairness. A client-side limit would delay admission after
 	// a burst of requests about a new namespace.
 	config.QPS = -1
-	watched := facts.CacheOptions()
+	watched := facts.CacheOptions(annotations...)
 	maps.Copy(watched, webhookCache(configuration))
 	return ctrlcluster.New(config, func(o *ctrlcluster.Options) {
 		o.Scheme = scheme

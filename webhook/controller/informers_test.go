@@ -16,7 +16,7 @@ func TestReadinessNamesWhatCannotBeWatched(t *testing.T) {
 	api := httptest.NewServer(http.NotFoundHandler())
 	defer api.Close()
 	i := &informers{log: logr.Discard()}
-	c, err := newCluster(&rest.Config{Host: api.URL}, "taffrail", newMapper(), i.failed, logr.Discard())
+	c, err := newCluster(&rest.Config{Host: api.URL}, "taffrail", newMapper(), nil, i.failed, logr.Discard())
 	if err != nil {
 		t.Fatal(err)
 	}

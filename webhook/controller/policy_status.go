@@ -101,6 +101,9 @@ func coveredCondition(policy *rego.Policy) metav1.Condition {
 	if !covered {
 		c.Status, c.Reason = metav1.ConditionFalse, v1alpha1.ReasonKindsMissing
 	}
+	if facts := policy.FactNotes(); len(facts) > 0 {
+		c.Message = decision.Line(c.Message+" "+strings.Join(facts, " "), maxConditionMessage)
+	}
 	return c
 }
 

@@ -61,9 +61,18 @@ func TestServedResources(t *testing.T) {
 	if _, err := served.get(); !errors.Is(err, a.err) {
 		t.Error(err)
 	}
+	if _, err := mapper.RESTMapping(widget); !errors.Is(err, a.err) || meta.IsNoMatchError(err) {
+		t.Errorf("a kind that may be served: %v", err)
+	}
 	a.err = &discovery.ErrGroupDiscoveryFailed{Groups: map[schema.GroupVersion]error{{Group: "metrics.k8s.io", Version: "v1beta1"}: errors.New("away")}}
 	if resources, err := served.get(); err != nil || len(resources) != 1 {
 		t.Errorf("%+v, %v", resources, err)
+	}
+	if _, err := mapper.RESTMapping(schema.GroupKind{Group: "metrics.k8s.io", Kind: "PodMetrics"}); err == nil || meta.IsNoMatchError(err) {
+		t.Errorf("a kind of a group that is away: %v", err)
+	}
+	if _, err := mapper.RESTMapping(schema.GroupKind{Group: "example.com", Kind: "Gadget"}); !meta.IsNoMatchError(err) {
+		t.Errorf("a kind that is not served: %v", err)
 	}
 }
 

@@ -32,6 +32,8 @@ type servedResources struct {
 	mutex      sync.Mutex
 	resources  reach.Resources
 	discovered time.Time
+	// failed has why the resources of some groups are not known.
+	failed map[string]error
 }
 
 func newServedResources(from discoverer, now func() time.Time) *servedResources {
@@ -47,11 +49,33 @@ func (s *servedResources) get() (reach.Resources, error) {
 	}
 	_, lists, err := s.discovery.ServerGroupsAndResources()
 	// An unavailable aggregated API does not hide the others.
-	if partly := new(discovery.ErrGroupDiscoveryFailed); err != nil && !errors.As(err, &partly) {
+	partly := new(discovery.ErrGroupDiscoveryFailed)
+	if err != nil && !errors.As(err, &partly) {
 		return nil, fmt.Errorf("reading which resources the cluster serves: %w", err)
 	}
-	s.resources, s.discovered = resourcesOf(lists), s.now()
+	s.resources, s.discovered, s.failed = resourcesOf(lists), s.now(), map[string]error{}
+	for version, err := range partly.Groups {
+		s.failed[version.Group] = err
+	}
 	return s.resources, nil
+}
+
+// resource returns the resource of a kind. The error is a *meta.NoKindMatchError only if it is known that the cluster does
+// not serve the kind.
+func (s *servedResources) resource(kind schema.GroupKind) (reach.Resource, error) {
+	resources, err := s.get()
+	if err != nil {
+		return reach.Resource{}, err
+	}
+	if resource, served := resources[kind]; served {
+		return resource, nil
+	}
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if err := s.failed[kind.Group]; err != nil {
+		return reach.Resource{}, fmt.Errorf("reading which resources the cluster serves in %s: %w", kind.Group, err)
+	}
+	return reach.Resource{}, &meta.NoKindMatchError{GroupKind: kind}
 }
 
 // resourcesOf groups resources by kind, across versions.
@@ -97,10 +121,8 @@ func (m servedMapper) RESTMapping(kind schema.GroupKind, versions ...string) (*m
 	if !meta.IsNoMatchError(err) {
 		return mapping, err
 	}
-	// If discovery fails, the kind counts as not served until the next call.
-	resources, failed := m.served.get()
-	resource, there := resources[kind]
-	if failed != nil || !there {
+	resource, err := m.served.resource(kind)
+	if err != nil {
 		return nil, err
 	}
 	// Discovery lists the preferred version first.

@@ -46,6 +46,9 @@ type Violation struct {
 	AtMost Mode
 	// Unknown names the fact that is missing to decide; empty if none is.
 	Unknown string
+	// Several is true if it stands for many violations in Path that are not listed. Their Digest
+	// is of all of them.
+	Several bool
 }
 
 // WorseThan reports whether the violation is worse than an earlier one of the same identity.

@@ -7,8 +7,8 @@ func DefaultOwnerLabels() []string {
 }
 
 // Owner returns who owns the object: the value of the first of the names that is a label of it, or else an annotation
-// of it, or else a label of its namespace. It is empty if there is none.
-func (r *Request) Owner(names []string, namespaceLabels map[string]string) string {
+// of it, or else a label or an annotation of its namespace. It is empty if there is none.
+func (r *Request) Owner(names []string, namespace *Namespace) string {
 	metadata, _ := r.Object["metadata"].(map[string]any)
 	for _, field := range []string{"labels", "annotations"} {
 		values, _ := metadata[field].(map[string]any)
@@ -18,9 +18,11 @@ func (r *Request) Owner(names []string, namespaceLabels map[string]string) strin
 			}
 		}
 	}
-	for _, name := range names {
-		if owner := namespaceLabels[name]; owner != "" {
-			return owner
+	for _, values := range []map[string]string{namespace.Labels, namespace.Annotations} {
+		for _, name := range names {
+			if owner := values[name]; owner != "" {
+				return owner
+			}
 		}
 	}
 	return ""

@@ -10,7 +10,7 @@ func TestOwner(t *testing.T) {
 	object := func(field string, values map[string]any) map[string]any {
 		return map[string]any{"metadata": map[string]any{field: values}}
 	}
-	namespace := map[string]string{"team": "of-namespace"}
+	namespace := &decision.Namespace{Labels: map[string]string{"team": "of-namespace"}, Annotations: map[string]string{"owner": "annotated", "team": "other"}}
 	for name, test := range map[string]struct {
 		object map[string]any
 		want   string
@@ -27,6 +27,9 @@ func TestOwner(t *testing.T) {
 		if got := request.Owner(decision.DefaultOwnerLabels(), namespace); got != test.want {
 			t.Errorf("%s: %q, want %q", name, got, test.want)
 		}
+	}
+	if got := (&decision.Request{}).Owner([]string{"owner"}, namespace); got != "annotated" {
+		t.Errorf("only an annotation of the namespace: %q", got)
 	}
 	if got := (&decision.Request{}).Owner(nil, namespace); got != "" {
 		t.Errorf("without labels: %q", got)

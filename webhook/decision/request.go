@@ -43,6 +43,8 @@ type Namespace struct {
 	// Name is empty for a cluster-scoped object.
 	Name   string
 	Labels map[string]string
+	// Annotations has those that name the owner of the namespace, as far as they are read. No policy reads them.
+	Annotations map[string]string `json:"-"`
 	// Known is false if the namespace's labels could not be determined, as for a manifest whose
 	// Namespace is not in the input.
 	Known bool

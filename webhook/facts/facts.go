@@ -69,7 +69,7 @@ func (f *Facts) Namespace(ctx context.Context, name string) (decision.Namespace,
 }
 
 func namespaceOf(namespace *metav1.PartialObjectMetadata) decision.Namespace {
-	return decision.Namespace{Name: namespace.Name, Labels: namespace.Labels, Known: true, Created: namespace.CreationTimestamp.Time}
+	return decision.Namespace{Name: namespace.Name, Labels: namespace.Labels, Annotations: namespace.Annotations, Known: true, Created: namespace.CreationTimestamp.Time}
 }
 
 // Namespaces returns all namespaces that the informers know, with their labels.

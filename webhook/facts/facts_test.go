@@ -126,6 +126,21 @@ func TestFactsOfNewNamespacesAreReadLive(t *testing.T) {
 	}
 }
 
+// Of the annotations of a namespace, those are kept that name its owner.
+func TestCacheOptionsKeepAnnotations(t *testing.T) {
+	for object, options := range facts.CacheOptions("owner", "team") {
+		if _, ok := object.(*metav1.PartialObjectMetadata); !ok {
+			continue
+		}
+		heavy := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{"owner": "a", "note": "b"}}}
+		if _, err := options.Transform(heavy); err != nil || len(heavy.Annotations) != 1 || heavy.Annotations["owner"] != "a" {
+			t.Errorf("%+v, %v", heavy.Annotations, err)
+		}
+		return
+	}
+	t.Error("no namespaces are watched")
+}
+
 func TestCacheOptionsDropWeight(t *testing.T) {
 	for object, options := range facts.CacheOptions() {
 		heavy := namespace("a", 0)

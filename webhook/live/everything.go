@@ -19,7 +19,9 @@ func (f *Facts) ReadEverything(ctx context.Context) error {
 		return ignoreUnread(listing(namespaceKind.resource, "", err))
 	}
 	for _, namespace := range namespaces {
-		read := decision.Namespace{Name: namespace.Name, Labels: namespace.Labels, Known: true, Created: namespace.CreationTimestamp.Time}
+		read := decision.Namespace{
+			Name: namespace.Name, Labels: namespace.Labels, Annotations: namespace.Annotations, Known: true, Created: namespace.CreationTimestamp.Time,
+		}
 		f.namespaces[namespace.Name] = func() (decision.Namespace, error) { return read, nil }
 	}
 	for _, kind := range factKinds {

@@ -71,7 +71,7 @@ func (f *Facts) readNamespace(ctx context.Context, name string) (decision.Namesp
 	if err != nil {
 		return decision.Namespace{}, fmt.Errorf("reading namespace %q: %w", name, err)
 	}
-	return decision.Namespace{Name: name, Labels: namespace.Labels, Known: true, Created: namespace.CreationTimestamp.Time}, nil
+	return decision.Namespace{Name: name, Labels: namespace.Labels, Annotations: namespace.Annotations, Known: true, Created: namespace.CreationTimestamp.Time}, nil
 }
 
 // Unread returns an error for each resource that was needed and that the user is not permitted to

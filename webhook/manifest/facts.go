@@ -30,11 +30,15 @@ type Facts struct {
 	classes lists[*storagev1.StorageClass]
 }
 
+func newFacts() *Facts {
+	return &Facts{namespaces: map[string]decision.Namespace{}}
+}
+
 // FactsOf gathers the facts among the items, such as Namespaces, LimitRanges and StorageClasses,
 // wherever in the input they are. If two have the same name, the last one counts, as with kubectl
 // apply. Objects for which FactError returns an error are skipped.
 func FactsOf(items iter.Seq[Item], defaultNamespace string) *Facts {
-	f := &Facts{namespaces: map[string]decision.Namespace{}}
+	f := newFacts()
 	for item := range items {
 		if item.Object != nil {
 			// The error is reported when the object is evaluated; see FactError.
@@ -46,7 +50,7 @@ func FactsOf(items iter.Seq[Item], defaultNamespace string) *Facts {
 
 // FactError returns an error if an object of a kind that defines facts cannot be decoded.
 func FactError(object map[string]any) error {
-	return (&Facts{namespaces: map[string]decision.Namespace{}}).add(object, "")
+	return newFacts().add(object, "")
 }
 
 // factKinds are the kinds that add reads.
@@ -94,9 +98,11 @@ func (f *Facts) addNamespace(object map[string]any) error {
 	if err != nil {
 		return errors.New("all labels of the Namespace must be strings")
 	}
+	// An annotation that is not a string names no owner. The API server rejects it.
+	annotations, _, _ := unstructured.NestedStringMap(object, "metadata", "annotations")
 	at, _, _ := unstructured.NestedString(object, "metadata", "creationTimestamp") // without one, it is not known
 	created, _ := time.Parse(time.RFC3339, at)
-	f.namespaces[name] = decision.Namespace{Name: name, Labels: labels, Known: true, Created: created}
+	f.namespaces[name] = decision.Namespace{Name: name, Labels: labels, Annotations: annotations, Known: true, Created: created}
 	return nil
 }
 

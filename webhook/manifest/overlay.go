@@ -34,12 +34,20 @@ func (o *Overlay) Namespace(ctx context.Context, name string) (decision.Namespac
 	if err != nil || !found {
 		return namespace, err
 	}
-	merged := maps.Clone(namespace.Labels)
-	if merged == nil {
-		merged = map[string]string{}
+	return decision.Namespace{
+		Name: name, Labels: added(namespace.Labels, own.Labels), Annotations: added(namespace.Annotations, own.Annotations),
+		Known: true, Created: namespace.Created,
+	}, nil
+}
+
+// added returns the labels or annotations of the cluster with those of the input.
+func added(cluster, input map[string]string) map[string]string {
+	all := maps.Clone(cluster)
+	if all == nil {
+		all = map[string]string{}
 	}
-	maps.Copy(merged, own.Labels)
-	return decision.Namespace{Name: name, Labels: merged, Known: true, Created: namespace.Created}, nil
+	maps.Copy(all, input)
+	return all
 }
 
 // Facts returns the wanted facts about a namespace.

@@ -42,7 +42,7 @@ func TestOverlay(t *testing.T) {
 	created := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	named := func(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Name: name, Namespace: "shop"} }
 	cluster := &inCluster{
-		namespace: decision.Namespace{Name: "shop", Labels: map[string]string{"a": "1", "b": "1"}, Known: true, Created: created},
+		namespace: decision.Namespace{Name: "shop", Labels: map[string]string{"a": "1", "b": "1"}, Annotations: map[string]string{"owner": "a"}, Known: true, Created: created},
 		facts: decision.Facts{
 			LimitRanges: []*corev1.LimitRange{{ObjectMeta: named("kept")}, {ObjectMeta: named("replaced")}},
 			ResourceQuotas: []*corev1.ResourceQuota{{
@@ -52,7 +52,7 @@ func TestOverlay(t *testing.T) {
 		},
 	}
 	input := manifest.FactsOf(slices.Values(manifest.Decode([]byte(strings.Join([]string{
-		"apiVersion: v1\nkind: Namespace\nmetadata: {name: shop, labels: {b: '2', c: '2'}}",
+		"apiVersion: v1\nkind: Namespace\nmetadata: {name: shop, labels: {b: '2', c: '2'}, annotations: {team: b}}",
 		"apiVersion: v1\nkind: Namespace\nmetadata: {name: made}",
 		"apiVersion: v1\nkind: LimitRange\nmetadata: {name: replaced, namespace: shop, labels: {from: input}}\nspec: {limits: []}",
 		"apiVersion: v1\nkind: LimitRange\nmetadata: {name: added, namespace: shop}\nspec: {limits: []}",
@@ -63,6 +63,9 @@ func TestOverlay(t *testing.T) {
 	namespace, err := over.Namespace(t.Context(), "shop")
 	if want := map[string]string{"a": "1", "b": "2", "c": "2"}; err != nil || !maps.Equal(namespace.Labels, want) || !namespace.Known || !namespace.Created.Equal(created) {
 		t.Errorf("%v, %+v", err, namespace)
+	}
+	if want := map[string]string{"owner": "a", "team": "b"}; !maps.Equal(namespace.Annotations, want) {
+		t.Errorf("annotations %v", namespace.Annotations)
 	}
 	if !maps.Equal(cluster.namespace.Labels, map[string]string{"a": "1", "b": "1"}) {
 		t.Errorf("the labels of the cluster were changed: %v", cluster.namespace.Labels)

@@ -46,7 +46,7 @@ func BenchmarkDecide(b *testing.B) {
 			containers = append(containers, strings.Replace(container, "NAME", fmt.Sprintf("app-%d", i), 1))
 		}
 		body := `{"request":{"uid":"u","kind":{"group":"","version":"v1","kind":"Pod"},"namespace":"shop","operation":"CREATE","userInfo":{"username":"alice"},` +
-			`"object":{"metadata":{"name":"web"},"spec":{"restartPolicy":"Always","containers":[` + strings.Join(containers, ",") + `]}}}}`
+			`"object":{"metadata":{"name":"web","labels":{"app":"web"},"ownerReferences":[{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"web","uid":"u-1","controller":true}]},"spec":{"restartPolicy":"Always","containers":[` + strings.Join(containers, ",") + `]}}}}`
 		r, err := request.Review([]byte(body), decision.OriginValidating)
 		if err != nil {
 			b.Fatal(err)

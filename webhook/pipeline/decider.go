@@ -158,9 +158,13 @@ func (d *Decider) decideOnce(ctx context.Context, original *decision.Request, wi
 	if err := d.distrust(ctx, r, bindings, results); err != nil {
 		return nil, nil, err
 	}
+	undecided, err := d.unreadFills(ctx, r, bindings, exemptions, undecidedFields(r, plan.Fills))
+	if err != nil {
+		return nil, nil, err
+	}
 	e := &evidence{
 		request: r, bindings: bindings, results: results, exemptions: exemptions, only: within.only,
-		filled: filled(r, plan.Fills, decision.ModeEnforce), undecided: undecidedFields(r, plan.Fills), wouldFill: would,
+		filled: filled(r, plan.Fills, decision.ModeEnforce), undecided: undecided, wouldFill: would,
 	}
 	candidates := e.candidates()
 

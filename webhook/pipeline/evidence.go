@@ -103,14 +103,19 @@ func (e *evidence) candidates() []candidate {
 			all = append(all, e.failureCandidate(i))
 		}
 		for k := range result.Violations {
-			path := result.Violations[k].Path
-			if e.filled[path] || e.only != "" && !decision.FieldPath(path).Within(e.only) {
+			if v := &result.Violations[k]; e.filled[v.Path] || !e.concerns(v) {
 				continue
 			}
 			all = append(all, e.violationCandidate(i, k))
 		}
 	}
 	return all
+}
+
+// concerns reports whether a violation may be about what findings are restricted to.
+func (e *evidence) concerns(v *decision.Violation) bool {
+	path := decision.FieldPath(v.Path)
+	return e.only == "" || path.Within(e.only) || v.Several && (path == "" || e.only.Within(path))
 }
 
 // unreadCandidate returns the finding of a binding whose policy needs a fact that could not be

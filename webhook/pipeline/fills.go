@@ -119,3 +119,29 @@ func undecidedFields(r *decision.Request, fills []decision.Fill) map[string]stri
 	}
 	return found
 }
+
+// unreadFills adds to undecided the fields that enforced injections may set, but whose policies
+// were not evaluated, because facts that they need could not be read. What they would set without
+// these facts is not known to fit.
+func (d *Decider) unreadFills(ctx context.Context, r *decision.Request, bindings []config.AppliedBinding, exemptions config.Exemptions, undecided map[string]string) (map[string]string, error) {
+	if r.Workload == nil {
+		return undecided, nil
+	}
+	for _, binding := range bindings {
+		fact, missing := unreadFact(r, binding.Policy)
+		if !missing || !binding.Policy.Mutates || binding.Mode != decision.ModeEnforce {
+			continue
+		}
+		results, err := d.snapshot.Program().Evaluate(ctx, r, []int{binding.Instance}, rego.Inject)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range proposals(r, []config.AppliedBinding{binding}, results, exemptions) {
+			if undecided == nil {
+				undecided = map[string]string{}
+			}
+			undecided[r.Workload.FieldPath(p.Intent.Container, p.Intent.Field)] = r.Facts.Unread[fact]
+		}
+	}
+	return undecided, nil
+}

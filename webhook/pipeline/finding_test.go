@@ -203,6 +203,22 @@ func TestOnlyWhatIsAboutAFieldCounts(t *testing.T) {
 	}
 }
 
+// A violation that stands for several counts wherever one of them may be about the field.
+func TestWhatStandsForSeveralCounts(t *testing.T) {
+	for path, want := range map[string]decision.Verdict{
+		"spec.template": decision.VerdictDeny, "spec.template.spec": decision.VerdictDeny, "spec": decision.VerdictDeny, "": decision.VerdictDeny,
+		"spec.templates": decision.VerdictAllow, "metadata": decision.VerdictAllow,
+	} {
+		found := violation(path)
+		found.Violations[0].Several = true
+		e := evidenceOf(t, service(decision.Create), asked{guardrail: "g", mode: decision.ModeEnforce, result: found})
+		e.only = "spec.template"
+		if d := decideOn(t, e); d.Verdict != want {
+			t.Errorf("%s: got %v", path, d.Verdict)
+		}
+	}
+}
+
 // Findings in objects of trusted writers are recorded, and never deny.
 func TestWhatATrustedWriterWritesIsRecorded(t *testing.T) {
 	r := service(decision.Create)

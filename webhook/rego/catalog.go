@@ -55,8 +55,11 @@ type Policy struct {
 	// DefaultGuardrail is the built-in Guardrail that binds the policy.
 	DefaultGuardrail DefaultGuardrail
 	Remediation      string
-	// Facts lists what the policy needs to know besides the object.
+	// Facts lists what the policy needs to know besides the object: the facts in METADATA, followed by
+	// CompletedFacts.
 	Facts []decision.Fact
+	// CompletedFacts lists the facts that completeFacts adds to those in METADATA.
+	CompletedFacts []decision.Fact
 	// Parameters is sorted by name.
 	Parameters []Parameter
 	// Package is the Rego package, such as taffrail.images.image_tag.
@@ -71,6 +74,9 @@ type Policy struct {
 	schema *parameterSchema
 	// asWritten reports whether METADATA sets complete_kinds to false.
 	asWritten bool
+	// ignoresControlled reports whether METADATA sets ignores_controlled to true: the policy finds nothing in an object
+	// that has a controlling owner.
+	ignoresControlled bool
 	// readsPods reports whether the rules read the Pod of a workload.
 	readsPods bool
 	// readsCredentials reports whether the rules may read what the credential scanner finds.
@@ -103,8 +109,8 @@ type Catalog struct {
 
 // shared is what a catalog has in common with the catalogs that With derives from it.
 type shared struct {
-	users *userCache
-	turns sandbox.Turns
+	users               *userCache
+	turns, libraryTurns sandbox.Turns
 	// library compiles all policies of the library on its first call.
 	library  func() (*unit, error)
 	machines compile.Machines
@@ -112,7 +118,7 @@ type shared struct {
 
 func (c *Catalog) share() {
 	c.shared = &shared{
-		users: newUserCache(), turns: sandbox.NewTurns(),
+		users: newUserCache(), turns: sandbox.NewTurns(), libraryTurns: sandbox.NewTurns(),
 		library: sync.OnceValues(c.compileLibrary),
 	}
 }

@@ -23,7 +23,7 @@ type Comparison struct {
 // differently. Compare takes no turn from Evaluate. It returns an error only if ctx ended.
 func (p *Program) Compare(ctx context.Context, r *decision.Request, instances []int, part Part, results []decision.Result) ([]Comparison, error) {
 	other := p.WithEngine(p.engine.other()).WithUsage(nil)
-	other.turns = make(sandbox.Turns, 1)
+	other.turns, other.libraryTurns = make(sandbox.Turns, 1), make(sandbox.Turns, 1)
 	var compared, positions []int
 	for position, index := range instances {
 		s := &p.instances[index]

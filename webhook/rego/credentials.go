@@ -5,6 +5,8 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
@@ -37,6 +39,9 @@ type textCollector struct {
 	found, plain map[string]any
 	// fromConfigMap has the env entries whose value comes from a ConfigMap.
 	fromConfigMap map[string]any
+	// taken is how many credentials are in found, and rest those that are not: see maxMatches.
+	taken int
+	rest  restMatches
 	// stopped reports whether the request has ended. Scanning a large object may take seconds.
 	stopped func() bool
 }
@@ -55,13 +60,19 @@ func (p *textCollector) scan(r *decision.Request) bool {
 	default:
 		return false
 	}
+	p.addRest()
 	return true
 }
 
 func (p *textCollector) put(at place, matches []credentials.Match) {
+	if most := maxMatches - p.taken; len(matches) > most {
+		p.rest.add(&at, matches[most:])
+		matches = matches[:most]
+	}
 	if len(matches) == 0 {
 		return
 	}
+	p.taken += len(matches)
 	holds := make([]any, 0, len(matches))
 	for _, m := range matches {
 		if m.Named {
@@ -111,8 +122,8 @@ func (p *textCollector) workload(r *decision.Request) {
 		for _, source := range [][2]string{{"csi", "volumeAttributes"}, {"flexVolume", "options"}} {
 			driver, _ := volume[source[0]].(map[string]any)
 			options, _ := driver[source[1]].(map[string]any)
-			for name, value := range options {
-				text, _ := value.(string)
+			for _, name := range slices.Sorted(maps.Keys(options)) {
+				text, _ := options[name].(string)
 				path := placePath{base: specPath, field: ".volumes", index: i, below: "." + source[0] + "." + source[1] + "[" + name + "]"}
 				p.value(place{path: path, textKind: "text", name: name}, text)
 			}
@@ -247,9 +258,9 @@ func (p *textCollector) annotations(path string, metadata map[string]any) {
 		return
 	}
 	annotations, _ := metadata["annotations"].(map[string]any)
-	for name, value := range annotations {
+	for _, name := range slices.Sorted(maps.Keys(annotations)) {
 		if name != corev1.LastAppliedConfigAnnotation {
-			p.annotation(path, name, value)
+			p.annotation(path, name, annotations[name])
 		}
 	}
 	if applied, ok := annotations[corev1.LastAppliedConfigAnnotation]; ok && len(p.found) == 0 {
@@ -269,7 +280,8 @@ func (p *textCollector) annotation(path, name string, value any) {
 func (p *textCollector) configMap(object map[string]any) {
 	for _, field := range []string{"data", "binaryData"} {
 		texts, _ := object[field].(map[string]any)
-		for key, value := range texts {
+		for _, key := range slices.Sorted(maps.Keys(texts)) {
+			value := texts[key]
 			text := jsonText(value)
 			if value == nil {
 				text = ""

@@ -26,7 +26,7 @@ type compiledElement struct{ own any }
 
 func (e compiledElement) value() any { return e.own }
 
-func (e compiledElement) size() int { return sandbox.Rendered(ast.NewTerm(compile.ToAST(e.own))) }
+func (e compiledElement) size() int { return compile.Size(e.own, maxFinding) }
 
 func (e compiledElement) text(name string) string {
 	text, _ := compile.Member(e.own, name).(string)

@@ -21,6 +21,10 @@ const (
 	turnBytes = 4 << 20
 )
 
+// lightLibrary is the same for a policy of the library, which has turns of its own. Only objects that are about as large
+// as the API server takes need more.
+var lightLibrary = Budget{Steps: 1_000_000, Bytes: 32 << 20}
+
 // compiledRun evaluates compiled policies for one request. Each is evaluated alone, its deny and its inject rules
 // apart: nothing that it does, or that it costs, depends on which others are bound.
 type compiledRun struct {
@@ -29,6 +33,11 @@ type compiledRun struct {
 	input   *requestDocument
 	machine *compile.Machine
 	part    Part
+	// ctx and turns are those of the evaluation. It calls wait, which is made once, if it is expensive; then leave gives
+	// its turn back.
+	ctx         context.Context
+	turns       sandbox.Turns
+	wait, leave func()
 	// steps is what users' Policies have used so far.
 	steps int64
 }
@@ -121,12 +130,12 @@ func (run *compiledRun) evaluate(ctx context.Context, s *instance, c *compiledPo
 
 // elements returns those of the set that a rule returns, nil if it returns none.
 func (run *compiledRun) elements(ctx context.Context, s *instance, c *compiledPolicy, rule string) (elements, error) {
-	budget := libraryBudget
+	budget, light, turns := libraryBudget, lightLibrary, run.program.libraryTurns
 	if s.policy.User {
-		budget = s.budget
-		leave := run.takeTurn(ctx)
-		defer leave()
+		budget, light, turns = s.budget, Budget{Steps: turnSteps, Bytes: turnBytes}, run.program.turns
 	}
+	run.takeTurn(ctx, light, turns)
+	defer run.leaveTurn()
 	found, err := run.read(ctx, c, rule, budget)
 	used := run.machine.Used()
 	if s.policy.User {
@@ -151,12 +160,19 @@ func (run *compiledRun) read(ctx context.Context, c *compiledPolicy, rule string
 }
 
 // takeTurn makes an evaluation wait for a turn once it turns out to be expensive, which limits how many of these run
-// at once, and so the memory that they hold. leave gives the turn back.
-func (run *compiledRun) takeTurn(ctx context.Context) (leave func()) {
-	turn := func() {}
-	run.machine.OnceHeavy(Budget{Steps: turnSteps, Bytes: turnBytes}, func() { turn = run.program.turns.Wait(ctx) })
-	return func() {
-		run.machine.OnceHeavy(Budget{}, nil)
-		turn()
+// at once, and so the memory that they hold. leaveTurn gives the turn back.
+func (run *compiledRun) takeTurn(ctx context.Context, light Budget, turns sandbox.Turns) {
+	run.ctx, run.turns = ctx, turns
+	if run.wait == nil {
+		run.wait = func() { run.leave = run.turns.Wait(run.ctx) }
+	}
+	run.machine.OnceHeavy(light, run.wait)
+}
+
+func (run *compiledRun) leaveTurn() {
+	run.machine.OnceHeavy(Budget{}, nil)
+	if run.leave != nil {
+		run.leave()
+		run.leave = nil
 	}
 }

@@ -2,6 +2,8 @@ package rego
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"taffrail.dev/webhook/decision"
 )
@@ -27,4 +29,10 @@ func Detectors(r *decision.Request) map[string]bool {
 		}
 	}
 	return all
+}
+
+// NeededFacts returns the facts that the rules of a policy of the library read.
+func NeededFacts(c *Catalog, policy *Policy) []decision.Fact {
+	only := c.Only(policy.ID)
+	return readFacts(slices.Collect(maps.Values(only.modules))).needed()
 }

@@ -59,8 +59,11 @@ func (u *Uncovered) Warning() string {
 }
 
 // Uncovered returns those of the policy's kinds that built-in controllers create from kinds outside the policy,
-// in the order of METADATA.
+// in the order of METADATA. It returns none if the policy is not about objects that a controller creates.
 func (p *Policy) Uncovered() (all []Uncovered) {
+	if p.ignoresControlled {
+		return nil
+	}
 	for _, kind := range p.Kinds {
 		if from := missing(kind, p.Kinds); len(from) > 0 {
 			all = append(all, Uncovered{Kind: kind, From: from})

@@ -56,6 +56,7 @@ func newPolicy(module *ast.Module, file string, user bool) (*Policy, error) {
 	}
 	p.schema = r.parameters()
 	p.asWritten = !r.optionalBool("complete_kinds", true)
+	p.ignoresControlled = r.optionalBool("ignores_controlled", false)
 	r.unknown()
 	if len(r.errs) > 0 {
 		return nil, errors.Join(r.errs...)

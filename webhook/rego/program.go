@@ -28,10 +28,11 @@ type Program struct {
 	machines  *compile.Machines
 	// library returns what topdown needs for the policies of the library. All programs of a catalog share it.
 	// Users' Policies are compiled separately, so that none can change, slow down or break another.
-	library  func() (*unit, error)
-	turns    sandbox.Turns
-	indexing bool
-	coverage *Coverage // nil except in tests of policies
+	library func() (*unit, error)
+	// turns are those of users' Policies, and libraryTurns those of the library's.
+	turns, libraryTurns sandbox.Turns
+	indexing            bool
+	coverage            *Coverage // nil except in tests of policies
 	// usage receives what each evaluation has used, with policy "" for those of the library that topdown evaluates
 	// together. It may be nil.
 	usage func(policy string, used Usage)
@@ -48,7 +49,8 @@ type instance struct {
 // Compile returns a Program for the instances. Evaluate identifies instances by index.
 func Compile(catalog *Catalog, instances []Instance) (*Program, error) {
 	p := &Program{
-		engine: catalog.engine, machines: &catalog.shared.machines, library: catalog.shared.library, turns: catalog.shared.turns, indexing: true,
+		engine: catalog.engine, machines: &catalog.shared.machines, library: catalog.shared.library,
+		turns: catalog.shared.turns, libraryTurns: catalog.shared.libraryTurns, indexing: true,
 	}
 	for _, s := range instances {
 		policy, ok := catalog.Policy(s.Policy)

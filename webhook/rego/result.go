@@ -13,6 +13,7 @@ import (
 
 	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/rego/compile"
+	"taffrail.dev/webhook/rego/sandbox"
 	"taffrail.dev/webhook/resources"
 )
 
@@ -34,7 +35,8 @@ type elements interface {
 type element interface {
 	// value returns the element as a value of package compile.
 	value() any
-	// size is about how long the element is in JSON. It is cheap even if value is not.
+	// size is about how long the element is in JSON, or a little more than maxFinding if it is longer. It is cheap even if
+	// value is not.
 	size() int
 	// text returns a member of the element that is a text, or "".
 	text(name string) string
@@ -55,8 +57,11 @@ func (a answer) read(s *instance, part Part, r *decision.Request) (decision.Resu
 			result.Violations = append(result.Violations, violation)
 			return err
 		})
-		if more := new(moreError); errors.As(err, &more) {
-			result.Violations = append(result.Violations, more.violation(result.Violations))
+		if more := new(restError); errors.As(err, &more) {
+			for _, violation := range more.violations() {
+				redactor.violation(&violation)
+				result.Violations = append(result.Violations, violation)
+			}
 		} else if err != nil {
 			return decision.Result{}, fmt.Errorf("deny: %w", err)
 		}
@@ -87,15 +92,31 @@ func (a answer) read(s *instance, part Part, r *decision.Request) (decision.Resu
 // isEmpty reports whether a rule has returned a set without elements.
 func isEmpty(all elements) bool { return all != nil && all.Len() == 0 }
 
-// eachOf calls read with the objects that a rule returns.
+// eachOf calls read with the objects that a rule returns. Of very many it reads the first ones only, and returns a
+// *restError; those of a user's policy may be of any size.
 func eachOf(policy *Policy, all elements, read func(object any) error) error {
 	if all == nil {
 		return errNoResult
 	}
+	taken, more := 0, &restError{most: maxLibraryFindings}
 	if policy.User {
-		return eachOfUser(all, read)
+		more.most = maxFindings
 	}
-	return all.each(func(e element) error { return readObject(e, read) })
+	err := all.each(func(e element) error {
+		if taken == more.most {
+			more.add(e)
+			return nil
+		}
+		taken++
+		if policy.User && e.size() > maxFinding {
+			return fmt.Errorf("an element of %d bytes or more %w", maxFinding, sandbox.ErrTooLarge)
+		}
+		return readObject(e, read)
+	})
+	if err == nil && len(more.rests) > 0 {
+		return more
+	}
+	return err
 }
 
 func readObject(e element, read func(object any) error) error {

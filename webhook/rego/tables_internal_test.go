@@ -106,7 +106,7 @@ func TestTextsOfUsersPoliciesAreCut(t *testing.T) {
 	if violations[0].Key == violations[2].Key {
 		t.Error("two keys that differ at their ends are one")
 	}
-	if got := (&moreError{left: 7}).Error(); got != "there are 7 more than the 100 that are allowed" {
+	if got := (&restError{most: 100, rests: []*rest{{left: 3}, {left: 4}}}).Error(); got != "there are 7 more than the 100 that are allowed" {
 		t.Errorf("got %s", got)
 	}
 }

@@ -101,8 +101,10 @@ func (c *Catalog) readUserModule(name, source string) userModule {
 			faults = append(faults, &MetadataError{File: file, Field: "custom.id", Reason: fmt.Sprintf("is %s, but the Policy is named %s", policy.ID, name)})
 		}
 		faults = append(faults, policy.readRules(module, file))
-		reads := readsOf(append(slices.Collect(maps.Values(c.helpersOf(module))), module))
+		modules := append(slices.Collect(maps.Values(c.helpersOf(module))), module)
+		reads := readsOf(modules)
 		policy.completeKinds(reads)
+		policy.completeFacts(modules)
 		policy.readsCredentials = reads.credentials
 		var compiled *ast.Module
 		if compiler != nil {

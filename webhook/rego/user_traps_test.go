@@ -296,7 +296,7 @@ deny contains {"msg": concat("", [x | some i in numbers.range(1, 5000); x := "é
 			t.Fatalf("%d findings", len(violations))
 		}
 		for _, v := range violations {
-			keys[v.Key] = true
+			keys[fmt.Sprint(v.Key, v.Digest)] = true
 			if len(v.Message) > 1100 || !utf8.ValidString(v.Message) {
 				t.Errorf("a message of %d bytes", len(v.Message))
 			}

@@ -53,6 +53,7 @@ type namespace struct {
 	// labeled is true if labels are known, and unlabeled if the log has a write without them since.
 	labeled, unlabeled bool
 	labels             map[string]string
+	annotations        map[string]string
 	created            time.Time
 	uid, version       string
 	// limited is when a LimitRange was last written.
@@ -118,7 +119,7 @@ func (f *facts) Namespace(ctx context.Context, name string) (decision.Namespace,
 	n := f.namespaces[name]
 	switch {
 	case n != nil && n.labeled:
-		return decision.Namespace{Name: name, Labels: n.labels, Known: true, Created: n.created}, nil
+		return decision.Namespace{Name: name, Labels: n.labels, Annotations: n.annotations, Known: true, Created: n.created}, nil
 	case n != nil && n.unlabeled:
 		return decision.Namespace{Name: name, Missing: "was written without its labels being in the log"}, nil
 	case f.base == nil:

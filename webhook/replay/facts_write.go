@@ -130,7 +130,7 @@ func (f *facts) putNamespace(name string, text []byte) {
 	if n.uid == string(object.UID) && isLater(n.version, object.ResourceVersion) {
 		return // a later write came first
 	}
-	n.labeled, n.unlabeled, n.labels, n.created = true, false, object.Labels, object.CreationTimestamp.Time
+	n.labeled, n.unlabeled, n.labels, n.annotations, n.created = true, false, object.Labels, object.Annotations, object.CreationTimestamp.Time
 	n.uid, n.version = string(object.UID), object.ResourceVersion
 	f.size += size - n.size
 	n.size = size

@@ -32,7 +32,8 @@ func (o *Object) annotations() []annotation {
 		all = append(all, a)
 	}
 	for i := range o.Decision.Fills {
-		if fill := &o.Decision.Fills[i]; fill.Mode == decision.ModeWarn {
+		// Nothing is filled into an object that exists.
+		if fill := &o.Decision.Fills[i]; fill.Mode == decision.ModeWarn && o.Request.Origin != decision.OriginLive {
 			all = append(all, annotation{object: o, finding: o.missingValue(fill), isFill: true})
 		}
 	}

@@ -64,6 +64,9 @@ func ReadEarlier(r io.Reader) (*Earlier, error) {
 	e := &Earlier{Incomplete: len(read.Errors) > 0, left: map[identity][]GoneFinding{}}
 	for _, object := range *read.Objects {
 		for _, finding := range object.Findings {
+			if finding.Exempted != "" {
+				continue // it did not count, so that it is new if it counts now
+			}
 			id := identityOf(&object, &finding)
 			if len(e.left[id]) == 0 {
 				e.order = append(e.order, id)
@@ -80,18 +83,24 @@ func identityOf(o *jsonObject, f *jsonFinding) identity {
 	return identity{o.Cluster, o.APIVersion, o.Kind, o.Namespace, o.Name, o.GenerateName, f.Policy, f.Container, f.Key}
 }
 
-// Compare sets how the findings of an object differ from the earlier report.
+// Compare sets how the findings of an object differ from the earlier report. What an Exemption exempts is neither new nor
+// unchanged, and not gone either.
 func (e *Earlier) Compare(o *Object) {
 	o.Changes = make([]Change, len(o.Decision.Findings))
 	object := toJSONObject(o)
 	for i := range object.Findings {
 		id := identityOf(&object, &object.Findings[i])
-		if left := e.left[id]; len(left) > 0 {
+		left := e.left[id]
+		if len(left) > 0 {
 			e.left[id] = left[1:]
-			o.Changes[i] = Unchanged
-			continue
 		}
-		o.Changes[i] = New
+		switch {
+		case object.Findings[i].Exempted != "":
+		case len(left) > 0:
+			o.Changes[i] = Unchanged
+		default:
+			o.Changes[i] = New
+		}
 	}
 }
 

@@ -56,6 +56,27 @@ func TestCompare(t *testing.T) {
 	}
 }
 
+// What an Exemption exempts does not count. It is new once nothing exempts it any longer, and not gone when something does.
+func TestCompareExempted(t *testing.T) {
+	pod := schema.GroupVersionKind{Version: "v1", Kind: "Pod"}
+	finding := func(key string, exemptions ...string) decision.Finding {
+		return decision.Finding{Policy: "a-policy", Mode: decision.ModeWarn, Key: key, Exemptions: exemptions}
+	}
+	before := []Object{liveObject(pod, "shop", "web", finding("expired", "e"), finding("granted"), finding("both", "e"))}
+	earlier, err := ReadEarlier(strings.NewReader(asJSON(t, &Report{Objects: before, Live: true})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	after := liveObject(pod, "shop", "web", finding("expired"), finding("granted", "e"), finding("both", "e"), finding("exempted from the start", "e"))
+	earlier.Compare(&after)
+	if diff := cmp.Diff([]Change{New, "", "", ""}, after.Changes); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if gone := earlier.Gone(func(*GoneFinding) bool { return true }); len(gone) > 0 {
+		t.Errorf("gone: %+v", gone)
+	}
+}
+
 // The file to compare with may be anybody's.
 func TestGoneIsRedacted(t *testing.T) {
 	const password = "Hunter2MARK"

@@ -65,7 +65,7 @@ type jsonFinding struct {
 	Tolerated   string          `json:"tolerated"`
 	Exempted    string          `json:"exempted"`
 	Unknown     string          `json:"unknown"`
-	// Change is new or unchanged, or empty if there is no earlier report.
+	// Change is new or unchanged, or empty if there is no earlier report or the finding is exempted.
 	Change Change `json:"change"`
 }
 

@@ -26,7 +26,9 @@ const (
 	LabelInstance  = "app.kubernetes.io/instance"
 	propertyResult = "resultID" // Policy Reporter identifies a result by this property
 	propertyOwner  = "owner"
-	maxProperty    = 1000 // characters
+	// MaxText is the number of characters that a report has of a text.
+	MaxText = 1000
+	maxKey  = 512 // bytes
 )
 
 // AuditedObject is an object of a cluster with the findings about it.
@@ -64,8 +66,9 @@ type OpenReport struct {
 // OpenReports returns the reports of a namespace, or of cluster-scoped objects if namespace is empty,
 // sorted by name. There is none without a finding. Which report has a result depends on the UID of the
 // object alone as long as no report would be too large, so that a change of one object changes one
-// report. Exempted findings are left out. The name of the first report begins all names.
-func OpenReports(namespace, name, instance string, objects []AuditedObject, passes Passes) []OpenReport {
+// report. Exempted findings are left out. The name, which is also the instance in the labels, is that of the first report
+// and begins all other names.
+func OpenReports(namespace, name string, objects []AuditedObject, passes Passes) []OpenReport {
 	var items []reportItem
 	for i := range objects {
 		items = append(items, itemsOf(&objects[i])...)
@@ -76,7 +79,7 @@ func OpenReports(namespace, name, instance string, objects []AuditedObject, pass
 	slices.SortFunc(items, func(a, b reportItem) int { return slices.Compare(a.key[:], b.key[:]) })
 	var all []OpenReport
 	for _, part := range shards(items, "", 0) {
-		r := OpenReport{Namespace: namespace, Name: name + part.suffix, Instance: instance}
+		r := OpenReport{Namespace: namespace, Name: name + part.suffix, Instance: name}
 		slices.SortFunc(part.items, compareItems)
 		for i := range part.items {
 			r.Results = append(r.Results, part.items[i].result)
@@ -162,8 +165,18 @@ func itemsOf(object *AuditedObject) []reportItem {
 // ResultID returns the id of a finding's result. It is the same in every pass. Of several findings with
 // the same id, all but the first get a suffix that begins with a hyphen.
 func ResultID(uid string, f *decision.Finding) string {
-	sum := sha256.Sum256([]byte(strings.Join([]string{uid, f.Policy, f.Container, f.Key}, "\x00")))
+	sum := sha256.Sum256([]byte(strings.Join([]string{uid, f.Policy, ShortKey(f.Container), ShortKey(f.Key)}, "\x00")))
 	return hex.EncodeToString(sum[:10])
+}
+
+// ShortKey returns a key that identifies a finding as well as its own does, and is not long: whoever writes an object
+// chooses parts of keys.
+func ShortKey(key string) string {
+	if len(key) <= maxKey {
+		return key
+	}
+	sum := sha256.Sum256([]byte(key))
+	return strings.ToValidUTF8(key[:maxKey-1-hex.EncodedLen(len(sum))], "") + "#" + hex.EncodeToString(sum[:])
 }
 
 func resultOf(object *AuditedObject, f *AuditedFinding, id string) openreports.ReportResult {
@@ -173,7 +186,7 @@ func resultOf(object *AuditedObject, f *AuditedFinding, id string) openreports.R
 		"unknown": f.Unknown, propertyOwner: object.Owner,
 	} {
 		if value != "" {
-			properties[name] = decision.Line(value, maxProperty)
+			properties[name] = decision.Line(value, MaxText)
 		}
 	}
 	apiVersion, kind := object.Kind.ToAPIVersionAndKind()
@@ -184,7 +197,7 @@ func resultOf(object *AuditedObject, f *AuditedFinding, id string) openreports.R
 		Subjects: []corev1.ObjectReference{{
 			APIVersion: apiVersion, Kind: kind, Namespace: object.Namespace, Name: object.Name, UID: types.UID(object.UID),
 		}},
-		Description: decision.Line(f.Message, maxProperty), Properties: properties,
+		Description: decision.Line(f.Message, MaxText), Properties: properties,
 	}
 }
 

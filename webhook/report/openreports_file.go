@@ -14,8 +14,8 @@ import (
 
 // OpenReportsOptions configures NewOpenReports.
 type OpenReportsOptions struct {
-	// Name begins the names of all reports, and Instance is their label of that name.
-	Name, Instance string
+	// Name begins the names of all reports, and is the instance in their labels.
+	Name string
 	// Now is when the findings were seen.
 	Now time.Time
 }
@@ -23,18 +23,21 @@ type OpenReportsOptions struct {
 // NewOpenReports returns a Printer that writes Reports and ClusterReports as YAML documents, which kubectl
 // can apply. It holds all findings until Close, because a report is about all objects of a namespace.
 func NewOpenReports(w io.Writer, o OpenReportsOptions) Printer {
-	return &openReportsPrinter{w: w, options: o, objects: map[string][]AuditedObject{}, exempted: map[string]int{}}
+	return &openReportsPrinter{w: w, options: o, objects: map[string][]AuditedObject{}, passes: map[string]Passes{}}
 }
 
 type openReportsPrinter struct {
 	w       io.Writer
 	options OpenReportsOptions
-	// objects and exempted are by namespace.
-	objects  map[string][]AuditedObject
-	exempted map[string]int
+	// objects and passes are by namespace.
+	objects map[string][]AuditedObject
+	passes  map[string]Passes
 }
 
 func (p *openReportsPrinter) Add(r *Report) error {
+	for namespace, passed := range r.Passed {
+		p.count(namespace, Passes{Passed: passed})
+	}
 	for i := range r.Objects {
 		o := &r.Objects[i]
 		if len(o.Decision.Findings) == 0 {
@@ -45,7 +48,7 @@ func (p *openReportsPrinter) Add(r *Report) error {
 		}
 		for _, f := range o.Decision.Findings {
 			if f.Exempted() {
-				p.exempted[object.Namespace]++
+				p.count(object.Namespace, Passes{Exempted: 1})
 			}
 			// A text of a live object is a part of the whole object, which must not stay in memory.
 			for _, text := range []*string{&f.Container, &f.Path, &f.Key, &f.Message, &f.Unknown} {
@@ -58,6 +61,14 @@ func (p *openReportsPrinter) Add(r *Report) error {
 	return nil
 }
 
+func (p *openReportsPrinter) count(namespace string, more Passes) {
+	passes, counted := p.passes[namespace]
+	if !counted {
+		namespace = strings.Clone(namespace)
+	}
+	p.passes[namespace] = Passes{passes.Passed + more.Passed, passes.Exempted + more.Exempted}
+}
+
 func uidOf(o *Object) string {
 	metadata, _ := o.Request.Object["metadata"].(map[string]any)
 	uid, _ := metadata["uid"].(string)
@@ -66,7 +77,7 @@ func uidOf(o *Object) string {
 
 func (p *openReportsPrinter) Close() error {
 	for _, namespace := range slices.Sorted(maps.Keys(p.objects)) {
-		reports := OpenReports(namespace, p.options.Name, p.options.Instance, p.objects[namespace], Passes{Exempted: p.exempted[namespace]})
+		reports := OpenReports(namespace, p.options.Name, p.objects[namespace], p.passes[namespace])
 		for i := range reports {
 			var document any = reports[i].Report()
 			if namespace == "" {

@@ -41,14 +41,14 @@ func finding(policy string) decision.Finding {
 func TestOpenReports(t *testing.T) {
 	object := audited(1, finding("image-tag"))
 	object.Owner = "team-a"
-	got := report.OpenReports("shop", "taffrail", "release", []report.AuditedObject{object}, report.Passes{Passed: 7, Exempted: 2})
+	got := report.OpenReports("shop", "taffrail", []report.AuditedObject{object}, report.Passes{Passed: 7, Exempted: 2})
 	if len(got) != 1 {
 		t.Fatalf("%d reports", len(got))
 	}
 	want := &openreports.Report{
 		TypeMeta: metav1.TypeMeta{APIVersion: "openreports.io/v1alpha1", Kind: "Report"},
 		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "taffrail", Labels: map[string]string{
-			"app.kubernetes.io/managed-by": "taffrail", "app.kubernetes.io/instance": "release", "app.kubernetes.io/part-of": "taffrail",
+			"app.kubernetes.io/managed-by": "taffrail", "app.kubernetes.io/instance": "taffrail", "app.kubernetes.io/part-of": "taffrail",
 		}},
 		Source: "taffrail", Summary: openreports.ReportSummary{Pass: 7, Fail: 1, Skip: 2},
 		Results: []openreports.ReportResult{{
@@ -64,7 +64,7 @@ func TestOpenReports(t *testing.T) {
 	if diff := cmp.Diff(want, got[0].Report()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	cluster := report.OpenReports("", "taffrail", "release", []report.AuditedObject{object}, report.Passes{})[0].ClusterReport()
+	cluster := report.OpenReports("", "taffrail", []report.AuditedObject{object}, report.Passes{})[0].ClusterReport()
 	if cluster.Kind != "ClusterReport" || cluster.Namespace != "" || len(cluster.Results) != 1 {
 		t.Errorf("got %+v", cluster)
 	}
@@ -88,7 +88,7 @@ func TestOpenReportsResults(t *testing.T) {
 		"lacks facts":    {change(func(f *decision.Finding) { f.Unknown = "a fact" }), "error", openreports.ReportSummary{Error: 1}},
 		"is not counted": {change(func(f *decision.Finding) { f.Exemptions = []string{"e"} }), "", openreports.ReportSummary{}},
 	} {
-		all := report.OpenReports("shop", "taffrail", "i", []report.AuditedObject{audited(1, c.finding)}, report.Passes{})
+		all := report.OpenReports("shop", "taffrail", []report.AuditedObject{audited(1, c.finding)}, report.Passes{})
 		if c.want == "" {
 			if len(all) != 0 {
 				t.Errorf("%s: %+v", name, all)
@@ -104,7 +104,7 @@ func TestOpenReportsResults(t *testing.T) {
 // A result id outlives the message and the mode, and no two results have the same one.
 func TestResultIDs(t *testing.T) {
 	ids := func(o report.AuditedObject) (all []string) {
-		for _, r := range report.OpenReports("shop", "taffrail", "i", []report.AuditedObject{o}, report.Passes{}) {
+		for _, r := range report.OpenReports("shop", "taffrail", []report.AuditedObject{o}, report.Passes{}) {
 			for _, result := range r.Results {
 				all = append(all, result.Properties["resultID"])
 			}
@@ -135,7 +135,7 @@ func TestDigestOfAnOpenReport(t *testing.T) {
 	digest := func(passes report.Passes, message string) string {
 		f := finding("p")
 		f.Message = message
-		return report.OpenReports("shop", "taffrail", "i", []report.AuditedObject{audited(1, f)}, passes)[0].Digest()
+		return report.OpenReports("shop", "taffrail", []report.AuditedObject{audited(1, f)}, passes)[0].Digest()
 	}
 	base := digest(report.Passes{Passed: 1}, "a")
 	if digest(report.Passes{Passed: 2}, "a") != base {
@@ -197,7 +197,7 @@ type failer interface {
 // check checks the reports of the objects, and returns their digests by name.
 func check(t failer, objects []report.AuditedObject, results int) map[string]string {
 	digests, ids := map[string]string{}, map[string]bool{}
-	for _, r := range report.OpenReports("shop", "taffrail", "i", objects, report.Passes{}) {
+	for _, r := range report.OpenReports("shop", "taffrail", objects, report.Passes{}) {
 		text, err := json.Marshal(r.Report())
 		if err != nil || len(text) >= 256<<10 || len(r.Results) >= 500 || len(r.Results) == 0 {
 			t.Errorf("report %s has %d results in %d bytes, %v", r.Name, len(r.Results), len(text), err)

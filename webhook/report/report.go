@@ -15,6 +15,8 @@ type Report struct {
 	Skipped []Skipped
 	// Notes are about the run as a whole.
 	Notes []string
+	// Passed counts, by namespace, how many times a policy found nothing in an object.
+	Passed map[string]int
 	// Live is true if the objects were read from a cluster, where it is no mistake if there is none.
 	Live bool
 	// Compared is true if there is an earlier report, and Gone has the findings that only that report has.

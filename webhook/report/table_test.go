@@ -49,3 +49,15 @@ prod     shop       Pod web         exempted  c-policy  container "a�[2J": it 
 		t.Errorf("nothing: %q, %v", b.String(), err)
 	}
 }
+
+// Nothing is filled into an object that exists.
+func TestFillsOfLiveObjects(t *testing.T) {
+	for origin, want := range map[decision.Origin]bool{decision.OriginManifest: true, decision.OriginLive: false} {
+		object := liveObject(schema.GroupVersionKind{Version: "v1", Kind: "Pod"}, "shop", "web")
+		object.Request.Origin, object.Request.Workload = origin, &decision.Workload{}
+		object.Decision.Fills = []decision.Fill{{Policy: "p", Mode: decision.ModeWarn, Field: "resources.requests.cpu", Value: "1"}}
+		if got := len(object.annotations()) > 0; got != want {
+			t.Errorf("%s: %t", origin, got)
+		}
+	}
+}

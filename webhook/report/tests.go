@@ -74,6 +74,9 @@ func testedGroup(b *strings.Builder, g *regotest.Group, coverage bool) {
 	for _, note := range g.Kinds {
 		fmt.Fprintf(b, "      kinds: %s\n", decision.Printable(note))
 	}
+	for _, note := range g.Facts {
+		fmt.Fprintf(b, "      facts: %s\n", decision.Printable(note))
+	}
 	for _, deprecation := range g.Deprecations {
 		fmt.Fprintf(b, "      deprecated: %s\n", decision.Printable(deprecation))
 	}

@@ -1,11 +1,13 @@
 package request
 
 import (
+	"encoding/binary"
 	"errors"
 	"hash/maphash"
 	"strings"
 	"unsafe"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
@@ -17,6 +19,8 @@ type Metadata struct {
 	InitialEventsEnd bool
 	// Controller is the controlling owner, or the zero Owner if there is none.
 	Controller Owner
+	// Mirror is set for a Pod that shows a static Pod of a node.
+	Mirror bool
 	// Digest is equal for two versions of an object that differ only in what no policy is decided
 	// again for: the status, managedFields, the generation and the resourceVersion.
 	Digest uint64
@@ -90,14 +94,16 @@ func (r *metadataReader) digest(name string) error {
 	return err
 }
 
-// add adds a member to the hash whose value begins at from. The zero bytes, which no JSON text has,
-// keep members apart.
+// add adds a member to the hash whose value begins at from. The lengths keep names and values apart: a name may have any
+// character once it is decoded.
 func (r *metadataReader) add(name string, from int) {
+	var lengths [16]byte
+	binary.LittleEndian.PutUint64(lengths[:8], uint64(len(name)))
+	binary.LittleEndian.PutUint64(lengths[8:], uint64(r.at-from)) // not negative
 	// A maphash.Hash never returns an error.
+	_, _ = r.hash.Write(lengths[:])
 	_, _ = r.hash.WriteString(name)
-	_ = r.hash.WriteByte(0)
 	_, _ = r.hash.WriteString(r.text[from:r.at])
-	_ = r.hash.WriteByte(0)
 }
 
 // initialEventsEnd is the annotation of the bookmark that ends the initial events of a watch.
@@ -109,6 +115,7 @@ func (r *metadataReader) readAnnotations() error {
 	}
 	return r.eachMember(func(name string) error {
 		r.found.InitialEventsEnd = r.found.InitialEventsEnd || name == initialEventsEnd
+		r.found.Mirror = r.found.Mirror || name == corev1.MirrorPodAnnotationKey
 		return r.skip(3)
 	})
 }

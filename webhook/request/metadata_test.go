@@ -34,6 +34,18 @@ func TestReadMetadata(t *testing.T) {
 	}
 }
 
+// A mirror Pod says so in an annotation, like the end of the initial events of a watch.
+func TestMetadataInAnnotations(t *testing.T) {
+	for annotation, want := range map[string]request.Metadata{
+		"kubernetes.io/config.mirror": {Mirror: true}, "k8s.io/initial-events-end": {InitialEventsEnd: true}, "kubernetes.io/config.source": {},
+	} {
+		got, err := request.ReadMetadata([]byte(`{"metadata":{"annotations":{"a":"b","`+annotation+`":"x"}}}`), maphash.MakeSeed())
+		if want.Digest = got.Digest; err != nil || got != want {
+			t.Errorf("%s: %+v, %v", annotation, got, err)
+		}
+	}
+}
+
 // The digest changes with whatever a policy may read, and with nothing that changes by itself.
 func TestDigest(t *testing.T) {
 	seed := maphash.MakeSeed()
@@ -69,6 +81,10 @@ func TestDigest(t *testing.T) {
 		if same := digest(changed) == base; same != c.same {
 			t.Errorf("%s: same digest: %t", name, same)
 		}
+	}
+	// A name may have any character once it is decoded.
+	if digest(`{"x":1,"y":2}`) == digest(`{"x\u00001\u0000y":2}`) {
+		t.Error("two members and one have the same digest")
 	}
 	other, err := request.ReadMetadata([]byte(storedPod), maphash.MakeSeed())
 	if err != nil || other.Digest == base {

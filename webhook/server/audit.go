@@ -13,8 +13,10 @@ import (
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/rest"
 
+	"taffrail.dev/webhook/audit"
 	"taffrail.dev/webhook/controller"
 	"taffrail.dev/webhook/decision"
+	"taffrail.dev/webhook/events"
 	"taffrail.dev/webhook/metrics"
 	"taffrail.dev/webhook/rego"
 )
@@ -24,7 +26,7 @@ const (
 	DefaultAuditPace   = 500
 	DefaultReportPace  = 20
 	DefaultAuditResync = 12 * time.Hour
-	// MinAuditPace keeps the page of a list from taking longer than the API server's timeout.
+	// MinAuditPace keeps a pass over a cluster from lasting for days.
 	MinAuditPace = 10
 )
 
@@ -57,7 +59,9 @@ type AuditOptions struct {
 	Resync time.Duration
 	// OwnerLabels are labels or annotations whose value names the owner of an object.
 	OwnerLabels []string
-	Log         logr.Logger
+	// Events makes the auditor write Kubernetes Events about what it finds.
+	Events bool
+	Log    logr.Logger
 }
 
 // RunAudit audits until ctx ends. It returns nil after a clean stop.
@@ -72,21 +76,39 @@ func RunAudit(ctx context.Context, o AuditOptions) error {
 	if err != nil {
 		return fmt.Errorf("loading the policies: %w", err)
 	}
-	audit, err := controller.NewAudit(controller.AuditOptions{
+	var written *events.Writer
+	var found func(audit.Found)
+	if o.Events {
+		if written, err = newEvents(o.Config, "taffrail.dev/audit", registry, o.Log); err != nil {
+			return err
+		}
+		found = func(f audit.Found) {
+			notice := events.NewNotice(events.Violated, f.Kind, f.Namespace, f.Name, f.UID, f.Owner, f.Findings)
+			if f.Changed {
+				written.Add(notice)
+			} else {
+				written.Summarize(notice)
+			}
+		}
+	}
+	auditor, err := controller.NewAudit(controller.AuditOptions{
 		Config: o.Config, Catalog: catalog.WithEngine(o.Engine), Name: o.Name, Namespace: o.Namespace, MaxMode: o.MaxMode, LeaderElect: o.LeaderElect,
-		Pace: o.Pace, ReportPace: o.ReportPace, Resync: o.Resync, OwnerLabels: o.OwnerLabels, Registerer: registry, Log: o.Log,
+		Pace: o.Pace, ReportPace: o.ReportPace, Resync: o.Resync, OwnerLabels: o.OwnerLabels, Found: found, Registerer: registry, Log: o.Log,
 	})
 	if err != nil {
 		return err
 	}
 	group, ctx := errgroup.WithContext(logr.NewContext(ctx, o.Log))
-	group.Go(func() error { return audit.Run(ctx) })
+	group.Go(func() error { return auditor.Run(ctx) })
+	if written != nil {
+		group.Go(func() error { written.Run(ctx); return nil })
+	}
 	if o.MetricsBindAddress != "0" {
 		listener, err := new(net.ListenConfig).Listen(ctx, "tcp", o.MetricsBindAddress)
 		if err != nil {
 			return err
 		}
-		probes := &health{checks: []check{{"informers", audit.InformersReady}, {"configuration", audit.ConfigurationReady}}}
+		probes := &health{checks: []check{{"informers", auditor.InformersReady}, {"configuration", auditor.ConfigurationReady}}}
 		limited := newConnections(listener, maxMetricsConnections, metrics.NewConnections(registry).Evicted("metrics"))
 		group.Go(func() error {
 			return serveMetrics(ctx, limited, metricsHandler(registry, probes), o.Log.WithName("metrics"))

@@ -86,6 +86,11 @@ type Options struct {
 	// WouldDenyInterval is the time between two writes of what this replica would have denied to the status of
 	// Guardrails. It defaults to DefaultWouldDenyInterval.
 	WouldDenyInterval time.Duration
+	// Events makes the server write Kubernetes Events about what it denies and warns of, with the owner that
+	// OwnerLabels name.
+	Events bool
+	// OwnerLabels are labels or annotations whose value names the owner of an object.
+	OwnerLabels []string
 	// LeaderElect makes replicas elect the one that writes status. Without it, this replica writes it.
 	LeaderElect bool
 	// Namespace holds the Lease, and the Secret of Certificate. It defaults to DefaultNamespace.

@@ -15,6 +15,7 @@ import (
 
 	"taffrail.dev/webhook/admission"
 	"taffrail.dev/webhook/controller"
+	"taffrail.dev/webhook/events"
 	"taffrail.dev/webhook/metrics"
 	"taffrail.dev/webhook/reach"
 	"taffrail.dev/webhook/rego"
@@ -39,7 +40,15 @@ func Run(ctx context.Context, o Options) error {
 	probes := &health{checks: []check{
 		{"certificate", serving.Ready}, {"informers", controllers.InformersReady}, {"configuration", controllers.ConfigurationReady},
 	}}
-	handler := newHandler(o, controllers, registry)
+	observers := append(controllers.Observers(), metrics.NewRequests(registry))
+	var written *events.Writer
+	if o.Events {
+		if written, err = newEvents(o.Config, "taffrail.dev/admission", registry, o.Log); err != nil {
+			return err
+		}
+		observers = append(observers, &events.Observer{Writer: written, OwnerLabels: o.OwnerLabels})
+	}
+	handler := newHandler(o, controllers, observers)
 	mux := http.NewServeMux()
 	probes.register(mux)
 	handler.Register(mux)
@@ -73,6 +82,9 @@ func Run(ctx context.Context, o Options) error {
 	group, background := errgroup.WithContext(background)
 	group.Go(func() error { return controllers.Run(background) })
 	group.Go(func() error { return serving.Run(background) })
+	if written != nil {
+		group.Go(func() error { written.Run(background); return nil })
+	}
 	if metricsListener != nil {
 		group.Go(func() error {
 			limited := newConnections(metricsListener, maxMetricsConnections, evicted.Evicted("metrics"))
@@ -109,7 +121,7 @@ func newControllers(o Options, registry *prometheus.Registry) (*controller.Contr
 	})
 }
 
-func newHandler(o Options, c *controller.Controllers, registry *prometheus.Registry) *admission.Handler {
+func newHandler(o Options, c *controller.Controllers, observers []admission.Observer) *admission.Handler {
 	return admission.New(admission.Options{
 		Current:          c.Current,
 		Relaxers:         c.Rights(),
@@ -118,7 +130,7 @@ func newHandler(o Options, c *controller.Controllers, registry *prometheus.Regis
 		MaxInFlight:      o.MaxInFlight,
 		MaxInFlightBytes: o.MaxInFlightBytes,
 		Log:              o.Log.WithName("admission"),
-		Observers:        append(c.Observers(), metrics.NewRequests(registry)),
+		Observers:        observers,
 	})
 }
 

@@ -12,6 +12,7 @@
 #   section: 3.2.3
 #   kinds: [Pod]
 #   default_mode: warn
+#   ignores_controlled: true
 #   remediation: "Create it through a Deployment, StatefulSet or DaemonSet, for example kubectl create deployment web --image=nginx:1.27.3, or through a Job or CronJob if it ends."
 package taffrail.replicas.no_bare_pod
 

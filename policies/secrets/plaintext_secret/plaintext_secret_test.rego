@@ -534,3 +534,24 @@ test_envelopes_of_ones_own if {
 		{"envelopes": [long]},
 	)
 }
+
+# A Secret has room for more keys than anybody reads. Whatever changes about those that are not listed is noticed.
+thousands := {sprintf("key-%04d", [i]): plain | some i in numbers.range(1, 1003)}
+
+test_many_values_are_counted if {
+	found := plaintext_secret.deny with input as holding(thousands)
+	count(found) == 1001
+	some finding in found
+	finding.msg == "3 more values are in plaintext: base64 is an encoding, not encryption"
+	finding.path == "data"
+}
+
+test_an_edit_of_what_is_not_listed_is_new if {
+	before := {finding.key | some finding in plaintext_secret.deny with input as holding(thousands)}
+	same := object.union(holding(thousands), {"oldObject": {"data": thousands}})
+	before == {finding.key | some finding in plaintext_secret.deny with input as same}
+	edited := object.union(holding(thousands), {"oldObject": {"data": object.union(thousands, {"key-1002": other})}})
+	count({finding.key | some finding in plaintext_secret.deny with input as edited} - before) == 1
+	fewer := object.union(holding(object.remove(thousands, ["key-1003"])), {"oldObject": {"data": thousands}})
+	count({finding.key | some finding in plaintext_secret.deny with input as fewer} - before) == 1
+}

@@ -17,8 +17,8 @@ type Audit struct {
 	// +kubebuilder:validation:MaxItems=300
 	// +listType=atomic
 	Findings []AuditFindings `json:"findings,omitempty"`
-	// CompletedAt is when everything was decided last: all objects, by the configuration of that time. It is unset before
-	// the first pass has ended.
+	// CompletedAt is when everything was decided last: all objects, by the configuration of that time. While the audit is
+	// current, it is at most some ten minutes ago. It is unset before the first pass has ended.
 	// +optional
 	CompletedAt *metav1.Time `json:"completedAt,omitempty"`
 	// Current is true if no change has waited to be decided for longer than a minute.
@@ -26,7 +26,7 @@ type Audit struct {
 	// Message describes how far the audit has come, and what it could not do.
 	// +optional
 	Message string `json:"message,omitempty"`
-	// Unread lists the kinds that could not be read, at most 20.
+	// Unread lists the kinds that could not be read, at most 20; Message has the number of the others.
 	// +optional
 	// +kubebuilder:validation:MaxItems=20
 	// +listType=map

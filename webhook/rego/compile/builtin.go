@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -24,7 +25,7 @@ type builtinCall struct {
 	original topdown.BuiltinFunc
 	arity    int
 	location *ast.Location
-	// regex is the pattern of the call if it is a constant.
+	// regex is the pattern of the call if it is a constant that is compiled in advance: see folder.pattern.
 	regex *regex
 }
 
@@ -48,9 +49,9 @@ func (c *functionCompiler) callBuiltin(s *ir.CallStmt) (op, error) {
 			return c.set(s.Result, folded.value), nil
 		}
 	}
-	if at, ok := patternOf[s.Func]; ok && args[at].isConstant() && !c.program.folder.off {
+	if at, ok := patternOf[s.Func]; ok && args[at].isConstant() {
 		if text, ok := args[at].value.(string); ok {
-			call.regex = newRegex(text)
+			call.regex = c.program.folder.pattern(text)
 		}
 	}
 	return call.compile(args, placeOf(s.Result)), nil
@@ -109,10 +110,12 @@ func (b *builtinCall) evaluate(m *Machine, args []any) any {
 // opa calls OPA's own implementation. The arguments and the result are converted, and counted for that.
 func (b *builtinCall) opa(m *Machine, args ...any) any {
 	terms := make([]*ast.Term, b.arity)
+	texts := 0
 	for i := range terms {
-		m.weigh(args[i])
+		texts += m.weigh(args[i])
 		terms[i] = ast.NewTerm(ToAST(args[i]))
 	}
+	m.alloc(clip(growths[b.name] * texts))
 	var result any
 	err := b.original(topdown.BuiltinContext{Location: b.location}, terms, func(t *ast.Term) error {
 		if t != nil {
@@ -139,49 +142,54 @@ func (b *builtinCall) failure(err error) *Error {
 	return e
 }
 
-// weigh counts going through a value to its ends.
-func (m *meter) weigh(v any) {
+// weigh counts going through a value to its ends. It returns how long all the texts in it are together.
+func (m *meter) weigh(v any) (texts int) {
 	m.step(1)
 	m.alloc(3 * slot)
 	switch v := v.(type) {
 	case string:
 		m.alloc(len(v))
+		return len(v)
+	case json.Number:
+		m.alloc(len(v))
+		return len(v)
 	case []any:
 		for _, element := range v {
-			m.weigh(canon(element))
+			texts += m.weigh(canon(element))
 		}
 	case *array:
 		for _, element := range v.elems {
-			m.weigh(element)
+			texts += m.weigh(element)
 		}
 	case *set:
-		m.weighKeys(v.elems)
+		return m.weighKeys(v.elems)
 	case *object:
-		m.weighKeys(v.keys)
+		texts = m.weighKeys(v.keys)
 		for _, value := range v.values {
-			m.weigh(value)
+			texts += m.weigh(value)
 		}
 	case map[string]any:
 		names := m.names(v)
 		for _, name := range names {
 			m.alloc(len(name) + 3*slot)
-			m.weigh(canon(v[name]))
+			texts += len(name) + m.weigh(canon(v[name]))
 		}
 		m.done(names)
 	case Document:
 		for _, name := range v.Names() {
 			m.alloc(len(name) + 3*slot)
-			m.weigh(canon(v.Get(name)))
+			texts += len(name) + m.weigh(canon(v.Get(name)))
 		}
 	}
+	return texts
 }
 
 // weighKeys counts keys that OPA hashes. Numbers that differ by less than 1 have one hash there, and so what is made
 // of them, and OPA compares each with all others of the same hash.
-func (m *meter) weighKeys(keys []any) {
+func (m *meter) weighKeys(keys []any) (texts int) {
 	other := 0
 	for _, key := range keys {
-		m.weigh(key)
+		texts += m.weigh(key)
 		if kindOf(key) != kindString {
 			other++
 		}
@@ -189,4 +197,5 @@ func (m *meter) weighKeys(keys []any) {
 	if other > perStep {
 		m.step(other * (other / perStep))
 	}
+	return texts
 }

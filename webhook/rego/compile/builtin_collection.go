@@ -125,6 +125,7 @@ func arrayConcat(m *Machine, call *builtinCall, a, b, _ any) any {
 
 func arraySlice(m *Machine, call *builtinCall, a, b, c any) any {
 	elems, ok := elements(a)
+	m.readNumbers(b, c)
 	from, isFrom := toInt(b)
 	to, isTo := toInt(c)
 	if !ok || !isFrom || !isTo {
@@ -219,6 +220,7 @@ func setsIn(v any, m *Machine) ([]*set, bool) {
 	if !ok {
 		return nil, false
 	}
+	m.step(len(outer.elems))
 	sets := make([]*set, 0, len(outer.elems))
 	for _, element := range outer.inOrder(&m.meter) {
 		inner, ok := element.(*set)

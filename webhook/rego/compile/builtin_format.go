@@ -49,47 +49,85 @@ func formatted(v any) any {
 }
 
 // countFormat counts the text that is going to be made. Each argument is written once, or for each verb if they have
-// indices; and each verb may be as wide as its width.
+// indices; each verb may be as wide as its width; and some verbs write several characters for each of a text.
 func (m *Machine) countFormat(format string, args []any) {
+	m.read(len(format))
+	m.step(len(args))
 	total, largest, widest := 0, 0, 0
+	verbs := verbsIn(format)
 	for _, arg := range args {
-		size := m.rendered(canon(arg))
+		arg = canon(arg)
+		m.readNumbers(arg)
+		if kindOf(arg) >= kindArray {
+			m.weigh(arg) // it is converted for OPA
+		}
+		size := verbs.growth*m.rendered(arg) + perArgument
 		total, largest = total+size, max(largest, size)
-		if n, ok := arg.(int64); ok {
-			widest = max(widest, int(min(max(n, -n), maxWidth)))
+		if n, ok := toInt(arg); ok && verbs.stars {
+			widest = max(widest, int(min(max(n, -n, 0), maxWidth)))
 		}
 	}
-	verbs := strings.Count(format, "%")
-	if strings.Contains(format, "[") {
-		total = verbs * largest
+	if verbs.indices {
+		total = verbs.count * largest
 	}
-	if !strings.Contains(format, "*") {
-		widest = widestIn(format)
-	}
-	m.alloc(slot*len(args) + 2*(len(format)+total+verbs*widest)) // it grows while it is written
+	m.alloc(clip(slot*len(args) + 2*(len(format)+total+verbs.count*max(widest, verbs.widest)))) // it grows while it is written
 }
 
-// maxWidth is the largest width or precision that fmt.Sprintf takes.
-const maxWidth = 1_000_000
+const (
+	// maxWidth is the largest width or precision that fmt.Sprintf takes.
+	maxWidth = 1_000_000
+	// perArgument is more than what fmt.Sprintf writes next to an argument that a verb is not for, as in
+	// %!d(string=x) and %!(EXTRA string=x).
+	perArgument = 32
+	// longestFloat is more than the digits of the largest number that %f writes.
+	longestFloat = 320
+)
 
-// widestIn returns the largest number in a format, if it may be a width or a precision.
-func widestIn(format string) int {
-	widest, number, inVerb := 0, 0, false
+// verbs describes those of a format, from above.
+type verbs struct {
+	count int
+	// widest is the largest number that may be a width or a precision. stars and indices are true if arguments may be
+	// widths, or may be used again.
+	widest         int
+	stars, indices bool
+	// growth is how many characters a verb may write for one of a text or a digit.
+	growth int
+}
+
+func verbsIn(format string) verbs {
+	v := verbs{growth: 1}
+	number, inVerb := 0, false
 	for i := range len(format) {
 		switch c := format[i]; {
 		case c == '%':
-			inVerb, number = !inVerb, 0
+			if inVerb = !inVerb; inVerb {
+				v.count++
+			}
+			number = 0
 		case !inVerb:
 		case c >= '0' && c <= '9':
 			number = min(number*10+int(c-'0'), maxWidth)
-			widest = max(widest, number)
-		case strings.IndexByte("+-# .[]", c) >= 0:
+			v.widest = max(v.widest, number)
+		case strings.IndexByte("+-# .[]*", c) >= 0:
+			v.stars, v.indices = v.stars || c == '*', v.indices || c == '['
 			number = 0
 		default:
+			v.growth = max(v.growth, growthOf(c))
 			inVerb = false
 		}
 	}
-	return widest
+	return v
+}
+
+// growthOf returns how many characters a verb may write for each of a text, or for each digit of a number.
+func growthOf(verb byte) int {
+	switch verb {
+	case 'x', 'X': // % #x writes 0x61 and a space
+		return 5
+	case 'q', 'b': // a control character as \x00, and a digit as up to four bits
+		return 4
+	}
+	return 1
 }
 
 // rendered returns about how long the text of a value is, and counts going through it.
@@ -100,7 +138,9 @@ func (m *Machine) rendered(v any) int {
 		m.read(len(v))
 		return len(v) + 2
 	case json.Number:
-		return len(v)
+		return len(v) + longestFloat
+	case float64:
+		return longestFloat
 	case []any:
 		return m.renderedList(v)
 	case *array:
@@ -118,12 +158,33 @@ func (m *Machine) rendered(v any) int {
 func (m *Machine) renderedList(elems []any) int {
 	total := 2
 	for _, element := range elems {
-		total += 2 + m.rendered(canon(element))
+		total += 2 + m.renderedElement(canon(element))
 	}
 	if total > perStep {
 		m.alloc(total) // each level is written once more, by the one around it
 	}
 	return total
+}
+
+// renderedElement is rendered for an element of a collection, whose texts are quoted.
+func (m *Machine) renderedElement(v any) int {
+	if text, ok := v.(string); ok {
+		m.step(1)
+		m.read(len(text))
+		return quoted(text)
+	}
+	return m.rendered(v)
+}
+
+// quoted returns about how long a text is in quotes, in which a character may take six.
+func quoted(text string) int {
+	n := len(text) + 2
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c == '"' || c == '\\' || c >= 0x7f {
+			n += 5
+		}
+	}
+	return n
 }
 
 // templateString joins the parts of $"…{x}…". An undefined part is an empty set, and another one a set of one
@@ -155,6 +216,8 @@ func (m *Machine) templatePart(part any) (string, bool) {
 		default:
 			return "", false
 		}
+	} else if length(part) >= 0 {
+		return "", false // OPA takes a collection in a set only
 	}
 	switch v := part.(type) {
 	case string:
@@ -162,6 +225,8 @@ func (m *Machine) templatePart(part any) (string, bool) {
 	case int64:
 		return strconv.FormatInt(v, 10), true
 	}
+	m.readNumbers(part)
+	m.weigh(part)
 	m.alloc(m.rendered(part))
 	return ToAST(part).String(), true
 }

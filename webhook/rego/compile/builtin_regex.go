@@ -1,6 +1,9 @@
 package compile
 
-import "strings"
+import (
+	"regexp/syntax"
+	"strings"
+)
 
 // patternOf is which argument of a function is the regular expression.
 var patternOf = map[string]int{
@@ -30,14 +33,16 @@ func regexMatch(m *Machine, call *builtinCall, a, b, _ any) any {
 	return r.re.MatchString(text)
 }
 
+// regexIsValid parses a pattern and, like OPA, does not compile it.
 func regexIsValid(m *Machine, _ *builtinCall, a, _, _ any) any {
 	text, ok := a.(string)
 	if !ok {
 		return false
 	}
-	m.alloc(slot * len(text))
-	m.step(len(text))
-	return newRegex(text).re != nil
+	m.read(len(text))
+	m.countParsing(text)
+	_, err := syntax.Parse(text, syntax.Perl)
+	return err == nil
 }
 
 // cheap is how many steps may be counted after they were taken.
@@ -82,6 +87,7 @@ func (m *Machine) search(r *regex, text string, limit, groups, steps int) [][]in
 
 func regexFind(m *Machine, call *builtinCall, a, b, c any) any {
 	r, text, ok := m.regexAnd(call, a, b)
+	m.readNumbers(c)
 	most, isInt := toInt(c)
 	if !ok || !isInt {
 		return call.opa(m, a, b, c)
@@ -97,6 +103,7 @@ func regexFind(m *Machine, call *builtinCall, a, b, c any) any {
 
 func regexFindSubmatch(m *Machine, call *builtinCall, a, b, c any) any {
 	r, text, ok := m.regexAnd(call, a, b)
+	m.readNumbers(c)
 	most, isInt := toInt(c)
 	if !ok || !isInt {
 		return call.opa(m, a, b, c)

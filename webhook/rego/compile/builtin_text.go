@@ -67,6 +67,7 @@ func concat(m *Machine, call *builtinCall, a, b, _ any) any {
 
 func (m *Machine) join(call *builtinCall, separator string, elems []any, a, b any) any {
 	total := 0
+	m.step(len(elems))
 	for _, element := range elems {
 		text, ok := element.(string)
 		if !ok {
@@ -80,7 +81,6 @@ func (m *Machine) join(call *builtinCall, separator string, elems []any, a, b an
 	case 1:
 		return elems[0]
 	}
-	m.step(len(elems))
 	m.alloc(total)
 	var text strings.Builder
 	text.Grow(total - len(separator))
@@ -118,6 +118,10 @@ func replace(m *Machine, call *builtinCall, a, b, c any) any {
 		return call.opa(m, a, b, c)
 	}
 	m.read(len(text) + len(from))
+	if from == "" { // OPA inserts at each byte
+		m.alloc(3 * (len(text) + (1+len(text))*len(to)))
+		return call.opa(m, a, b, c)
+	}
 	found := strings.Count(text, from)
 	m.alloc(len(text) + found*max(0, len(to)-len(from)))
 	if found == 0 {
@@ -168,6 +172,7 @@ func isASCII(text string) bool {
 
 func substring(m *Machine, call *builtinCall, a, b, c any) any {
 	text, ok := a.(string)
+	m.readNumbers(b, c)
 	from, isFrom := toInt(b)
 	length, isLength := toInt(c)
 	if !ok || !isFrom || !isLength || from < 0 {
@@ -178,6 +183,9 @@ func substring(m *Machine, call *builtinCall, a, b, c any) any {
 	ascii := isASCII(text)
 	if !ascii {
 		characters = utf8.RuneCountInString(text)
+	}
+	if from == 0 && length >= int64(characters) {
+		return a // and not with replacements for what is not UTF-8
 	}
 	if from >= int64(characters) {
 		return ""

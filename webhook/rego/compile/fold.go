@@ -6,16 +6,44 @@ import "context"
 // evaluation that is stopped would. Bytes limits what a program keeps of it.
 var foldBudget = Budget{Steps: 200_000, Bytes: 1 << 20}
 
+// patternBudget limits parsing the patterns of a program.
+var patternBudget = Budget{Steps: 200_000, Bytes: 4 << 20}
+
 // folder computes at compile time what does not depend on the input. Whatever it cannot compute within its budget,
 // or without an error, is left to the evaluation, which counts and reports it.
 type folder struct {
 	machine Machine
 	// left is what the whole program may still use.
 	left Budget
-	off  bool
+	// patterns is what parsing patterns may still use, and kept the size of those that were compiled.
+	patterns Budget
+	kept     int
+	off      bool
 }
 
-func newFolder(off bool) *folder { return &folder{left: foldBudget, off: off} }
+func newFolder(off bool) *folder { return &folder{left: foldBudget, patterns: patternBudget, off: off} }
+
+// pattern returns a regular expression that is a constant, compiled. It returns nil for one that is too large for that:
+// evaluations compile it, and count that.
+func (f *folder) pattern(text string) *regex {
+	if f.off {
+		return nil
+	}
+	parse := parsing(text)
+	if f.patterns.Steps -= parse.Steps; f.patterns.Steps < 0 {
+		return nil
+	}
+	if f.patterns.Bytes -= parse.Bytes; f.patterns.Bytes < 0 {
+		return nil
+	}
+	r := parseRegex(text)
+	if r.size > maxPatterns/2 || f.kept+r.size > maxPatterns {
+		return nil
+	}
+	f.kept += r.size
+	r.compile(text)
+	return r
+}
 
 // try computes a value. It returns nil if that fails.
 func (f *folder) try(p *Program, compute func(*Machine) any) *constant {

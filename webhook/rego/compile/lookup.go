@@ -42,8 +42,12 @@ func (c *functionCompiler) dot(s *ir.DotStmt) op {
 // dotName looks up a member whose name is known: most statements of a policy do.
 func dotName(from int, name string, place int) op {
 	var key any = name
+	weight := len(name) / perStep // map and Document compare the name
 	return func(m *Machine, frame []any) int {
 		var value any
+		if weight > 0 {
+			m.step(weight)
+		}
 		switch source := frame[from].(type) {
 		case map[string]any:
 			member, ok := source[name]
@@ -69,6 +73,9 @@ func dotName(from int, name string, place int) op {
 
 // lookup returns a member of a collection, or nil if there is none.
 func (m *Machine) lookup(source, key any) any {
+	if name, ok := key.(string); ok && len(name) >= perStep {
+		m.read(len(name))
+	}
 	switch source := source.(type) {
 	case map[string]any:
 		if name, ok := key.(string); ok {
@@ -83,11 +90,11 @@ func (m *Machine) lookup(source, key any) any {
 			}
 		}
 	case []any:
-		if i, ok := toIndex(key); ok && i < len(source) {
+		if i, ok := m.toIndex(key); ok && i < len(source) {
 			return canon(source[i])
 		}
 	case *array:
-		if i, ok := toIndex(key); ok && i < len(source.elems) {
+		if i, ok := m.toIndex(key); ok && i < len(source.elems) {
 			return source.elems[i]
 		}
 	case *object:

@@ -69,8 +69,7 @@ func (m *Machine) prepare(ctx context.Context, p *Program, budget Budget) {
 	if len(m.stack) < p.depth {
 		m.stack = make([]any, p.depth)
 	}
-	clear(m.results)
-	clear(m.lent[:cap(m.lent)])
+	m.forgetResults()
 	if cap(m.memory) < p.count {
 		m.memory, m.slow = make([]any, p.count), make([]bool, p.count)
 	}
@@ -100,13 +99,34 @@ func (m *Machine) protect(evaluate func() any) (value any, err error) {
 	return value, nil
 }
 
-// forget drops what belongs to an input. The patterns stay.
+// maxIdle is how many names and results an idle machine has room for. Whoever has evaluated one large object must not
+// make all that follow clear what it has needed.
+const maxIdle = 1024
+
+// forget drops what belongs to an input, and the room that only a large one needs. The patterns stay.
 func (m *Machine) forget() {
 	clear(m.stack[:min(m.high, len(m.stack))])
 	clear(m.memory[:cap(m.memory)])
+	m.forgetResults()
+	m.lent, m.key = emptied(m.lent, maxIdle), emptied(m.key, 4*maxKey)
+	m.found = emptied(m.found, maxIdle)
+	m.ctx, m.failure, m.onHeavy, m.high = nil, nil, nil, 0
+}
+
+func (m *Machine) forgetResults() {
+	if len(m.results) > maxIdle {
+		m.results = nil
+	}
 	clear(m.results)
-	clear(m.found)
-	m.ctx, m.failure, m.onHeavy, m.high, m.found = nil, nil, nil, 0, m.found[:0]
+}
+
+// emptied returns a slice of no elements that holds none behind its end either: the same one unless it is large.
+func emptied[T any](s []T, most int) []T {
+	if cap(s) > most {
+		return nil
+	}
+	clear(s[:cap(s)])
+	return s[:0]
 }
 
 // enter returns a frame for a function. What the function looks at before it is assigned is undefined; all else may

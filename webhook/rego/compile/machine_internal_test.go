@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -234,6 +235,14 @@ f(x) if count({y | some y in [x, "z"]; regex.match("[a-z]", y); regex.match("[b-
 			t.Errorf("%d: %v is held", i, held)
 		}
 	}
+	for _, name := range m.lent[:cap(m.lent)] {
+		if name != "" {
+			t.Errorf("the name %q is held", name)
+		}
+	}
+	if key := m.key[:cap(m.key)]; len(bytes.Trim(key, "\x00")) > 0 {
+		t.Errorf("the key %q is held", key)
+	}
 	if len(m.results) > 0 || m.ctx != nil || m.onHeavy != nil {
 		t.Errorf("something is held: %+v", m.results)
 	}
@@ -255,5 +264,29 @@ out := limits.b if input.parameters.on`
 	replaced := programOf(t, "use := input.parameters.on\n\nout := v if v := use with input.parameters.on as 7", Options{Parameters: parameters})
 	if value, err := new(Machine).Evaluate(t.Context(), replaced, "data.p.out", map[string]any{"parameters": parameters}, DefaultBudget); value != int64(7) || err != nil {
 		t.Errorf("got %v, %v", value, err)
+	}
+}
+
+// A machine that has evaluated a large object keeps no room for another one, which all that follow would have to clear.
+func TestMachinesShrink(t *testing.T) {
+	program := programOf(t, `out := count({name | some name, text in input.many; f(name, text)}) + count(input.nested[input.name])
+
+f(x, y) if {
+	count([1 | some a in numbers.range(1, 20); some b in numbers.range(1, 20); a * b == 400; regex.match("[a-z]", x)]) > 0
+	y != x
+}`, Options{})
+	machines := &Machines{}
+	m := machines.Get()
+	input := many(20 * maxIdle)
+	input["name"] = "a"
+	if _, err := m.Evaluate(t.Context(), program, "data.p.out", input, unlimited); err != nil {
+		t.Fatal(err)
+	}
+	if cap(m.lent) < maxIdle || len(m.results) < maxIdle {
+		t.Fatalf("%d names and %d results are too few for this test", cap(m.lent), len(m.results))
+	}
+	machines.Put(m)
+	if cap(m.lent) > maxIdle || m.results != nil {
+		t.Errorf("room for %d names and %d results is held", cap(m.lent), len(m.results))
 	}
 }

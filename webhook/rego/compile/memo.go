@@ -91,6 +91,9 @@ func (m *Machine) appendKey(key []byte, v any) []byte {
 	case float64:
 		return binary.BigEndian.AppendUint64(append(key, 'd'), math.Float64bits(v))
 	case json.Number:
+		if len(v) > maxKey {
+			return nil
+		}
 		return append(binary.AppendUvarint(append(key, 'j'), uint64(len(v))), v...)
 	case []any:
 		return m.appendList(append(key, 'a'), v)

@@ -77,8 +77,12 @@ func toInt(v any) (int64, bool) {
 }
 
 // toIndex returns the number as an index of an array.
-func toIndex(v any) (int, bool) {
-	n, ok := toInt(v)
+func (m *meter) toIndex(v any) (int, bool) {
+	n, ok := v.(int64)
+	if !ok {
+		m.readNumbers(v)
+		n, ok = toInt(v)
+	}
 	return int(n), ok && n >= 0 && n <= math.MaxInt32
 }
 

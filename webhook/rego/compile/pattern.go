@@ -26,15 +26,24 @@ type regex struct {
 const perScan = 32
 
 func newRegex(text string) *regex {
+	r := parseRegex(text)
+	r.compile(text)
+	return r
+}
+
+// parseRegex returns a regular expression that is not compiled. Its size is that of the text if it is none.
+func parseRegex(text string) *regex {
 	parsed, err := syntax.Parse(text, syntax.Perl)
 	if err != nil {
 		return &regex{size: len(text)}
 	}
-	r := &regex{size: sandbox.PatternSize(parsed), longest: sandbox.LongestMatch(parsed), plain: isPlain(parsed)}
+	return &regex{size: sandbox.PatternSize(parsed), longest: sandbox.LongestMatch(parsed), plain: isPlain(parsed)}
+}
+
+func (r *regex) compile(text string) {
 	if re, err := regexp.Compile(text); err == nil {
 		r.re = re
 	}
-	return r
 }
 
 // clip keeps products of sizes from overflowing.
@@ -85,25 +94,41 @@ type patterns struct {
 
 type globKey struct{ pattern, separators string }
 
-// maxPatterns is how large all the remembered patterns of a machine may be, in instructions.
+// maxPatterns is how large all the remembered patterns of a machine may be, and all those that a program has compiled in
+// advance, in instructions. A pattern that is larger than half of it is never kept.
 const maxPatterns = 20_000
 
-// regexOf returns a regular expression that is not a constant.
+// regexOf returns a regular expression that is not a constant, or that is too large to be kept.
 func (m *Machine) regexOf(text string) *regex {
 	m.read(len(text))
+	m.countParsing(text)
 	if known := m.patterns.regexes[text]; known != nil {
-		m.countPattern(known.size)
+		m.countRegex(known.size)
 		return known
 	}
-	m.countPattern(sizeOfText(text))
+	r := parseRegex(text)
+	m.countRegex(r.size)
 	text = strings.Clone(text) // the machine outlives the body of the request, which text may be a part of
-	r := newRegex(text)
-	m.patterns.keep(r.size + len(text))
-	if m.patterns.regexes == nil {
-		m.patterns.regexes = map[string]*regex{}
+	r.compile(text)
+	if m.patterns.keep(r.size + len(text)) {
+		if m.patterns.regexes == nil {
+			m.patterns.regexes = map[string]*regex{}
+		}
+		m.patterns.regexes[text] = r
 	}
-	m.patterns.regexes[text] = r
 	return r
+}
+
+// countRegex counts compiling a regular expression of a size, which takes the more memory for each instruction the
+// larger it is.
+func (m *Machine) countRegex(size int) {
+	m.countPattern(size)
+	if size > maxPatterns/20 {
+		m.step(size)
+	}
+	if size > maxPatterns/2 {
+		m.alloc(clip(12 * slot * size))
+	}
 }
 
 // countPattern counts compiling a pattern of a size, although it may be remembered. Only a large one is counted as
@@ -111,23 +136,19 @@ func (m *Machine) regexOf(text string) *regex {
 func (m *Machine) countPattern(size int) {
 	m.step(1 + size/4)
 	if size > maxPatterns/2 {
-		m.alloc(4 * slot * size)
+		m.alloc(clip(4 * slot * size))
 	}
 }
 
-// sizeOfText returns the size of a pattern before it is compiled.
-func sizeOfText(text string) int {
-	if parsed, err := syntax.Parse(text, syntax.Perl); err == nil {
-		return sandbox.PatternSize(parsed)
+// keep makes room for a pattern of a size, or returns false if it is too large to be remembered.
+func (p *patterns) keep(size int) bool {
+	if size > maxPatterns/2 {
+		return false
 	}
-	return len(text)
-}
-
-// keep makes room for a pattern of a size.
-func (p *patterns) keep(size int) {
 	if p.size += size; p.size > maxPatterns {
 		*p = patterns{size: size}
 	}
+	return true
 }
 
 // globOf returns a pattern with asterisks, or nil if the pattern is invalid.
@@ -142,11 +163,12 @@ func (m *Machine) globOf(pattern, separators string) *glob.Pattern {
 	if err != nil {
 		compiled = nil
 	}
-	m.patterns.keep(8 * len(pattern))
-	if m.patterns.globs == nil {
-		m.patterns.globs = map[globKey]*glob.Pattern{}
+	if m.patterns.keep(8 * len(pattern)) {
+		if m.patterns.globs == nil {
+			m.patterns.globs = map[globKey]*glob.Pattern{}
+		}
+		m.patterns.globs[key] = compiled
 	}
-	m.patterns.globs[key] = compiled
 	return compiled
 }
 

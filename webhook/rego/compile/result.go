@@ -18,11 +18,89 @@ func (m *Machine) Elements(value any) (elements []any, ok bool, err error) {
 		return nil, false, nil
 	}
 	_, err = m.protect(func() any {
-		m.weigh(s)
+		m.visit(s)
 		elements = s.inOrder(&m.meter)
 		return nil
 	})
 	return elements, true, err
+}
+
+// visit counts going through a value to its ends.
+func (m *meter) visit(v any) {
+	m.step(1)
+	switch v := v.(type) {
+	case string:
+		m.read(len(v))
+	case json.Number:
+		m.read(len(v))
+	case []any:
+		for _, element := range v {
+			m.visit(canon(element))
+		}
+	case *array:
+		m.visitList(v.elems)
+	case *set:
+		m.visitList(v.elems)
+	case *object:
+		m.visitList(v.keys)
+		m.visitList(v.values)
+	case map[string]any, Document:
+		m.visit(m.members(v))
+	}
+}
+
+func (m *meter) visitList(elems []any) {
+	for _, element := range elems {
+		m.visit(element)
+	}
+}
+
+// Size returns about how long a value is in JSON, or more than most if it is longer than that.
+func Size(v any, most int) int {
+	left := most + 1
+	measure(v, &left)
+	return most + 1 - left
+}
+
+// measure counts like sandbox.Rendered. It returns false once nothing is left.
+func measure(v any, left *int) bool {
+	*left -= 2
+	if *left <= 0 {
+		return false
+	}
+	switch v := v.(type) {
+	case string:
+		*left -= len(v)
+	case int64, float64, json.Number:
+		*left -= len(numberText(v))
+	case []any:
+		for _, element := range v {
+			if !measure(canon(element), left) {
+				break
+			}
+		}
+	case *array:
+		measureList(v.elems, left)
+	case *set:
+		measureList(v.elems, left)
+	case *object:
+		measureList(v.keys, left)
+		measureList(v.values, left)
+	case map[string]any, Document:
+		measure(unmetered().members(v), left)
+		*left += 2
+	default:
+		*left -= 5
+	}
+	return *left > 0
+}
+
+func measureList(elems []any, left *int) {
+	for _, element := range elems {
+		if !measure(element, left) {
+			return
+		}
+	}
 }
 
 // IsObject reports whether a value is an object.

@@ -2,6 +2,7 @@ package compile
 
 import (
 	"encoding/json"
+	"hash/maphash"
 )
 
 // small is how many elements are looked through one by one before a table is made.
@@ -33,7 +34,7 @@ func (t *table) find(m *meter, list []any, v any) int {
 func (m *meter) lookThrough(list []any, v any) int {
 	if text, ok := v.(string); ok {
 		for i := range list {
-			if other, ok := list[i].(string); ok && other == text {
+			if other, ok := list[i].(string); ok && len(other) == len(text) && m.equalTexts(other, text) {
 				return i
 			}
 		}
@@ -103,63 +104,69 @@ func (s *set) add(m *meter, v any) {
 
 func (s *set) has(m *meter, v any) bool { return s.table.find(m, s.elems, v) >= 0 }
 
-const (
-	hashSeed  = 14695981039346656037
-	hashPrime = 1099511628211
-)
+// seed makes hashes those of this process, so that nobody can write values that collide. Equal values have one hash in all
+// programs and machines, which share constants.
+var seed = maphash.MakeSeed()
 
-// hash returns the same hash for equal values. It is the same in every process, so that the number of steps is:
-// whoever makes values collide pays for each comparison.
+// hash returns the same hash for equal values. How many steps it takes depends on the value alone, and so does how many a
+// table takes: values that differ have different hashes, but for numbers that are equal as a float64.
 func (m *meter) hash(v any) uint64 {
 	m.step(1)
-	h := uint64(hashSeed) ^ uint64(kindOf(v)+2) // small and positive
-	mix := func(part uint64) { h = (h ^ part) * hashPrime }
 	switch v := v.(type) {
 	case string:
 		m.read(len(v))
-		for i := range len(v) {
-			h = (h ^ uint64(v[i])) * hashPrime
-		}
+		return maphash.String(seed, v)
+	case int64, float64:
+		return mix(kindNumber, hashNumber(v))
+	case json.Number:
+		m.read(len(v))
+		return mix(kindNumber, hashNumber(v))
 	case bool:
 		if v {
-			mix(1)
+			return mix(kindBool, 1)
 		}
-	case int64, float64, json.Number:
-		mix(hashNumber(v))
+		return mix(kindBool, 0)
 	case []any:
-		for _, element := range v {
-			mix(m.hash(canon(element)))
-		}
+		return m.hashList(v)
 	case *array:
-		for _, element := range v.elems {
-			mix(m.hash(element))
-		}
+		return m.hashList(v.elems)
 	case *set: // in any order
 		sum := uint64(0)
 		for _, element := range v.elems {
 			sum += m.hash(element)
 		}
-		mix(sum)
+		return mix(kindSet, sum)
 	case map[string]any:
 		sum := uint64(0)
 		names := m.names(v)
 		for _, name := range names { // in order, or an evaluation would stop at one step or another
-			sum += m.hash(name)*hashPrime ^ m.hash(canon(v[name]))
+			sum += mix(m.hash(name), m.hash(canon(v[name])))
 		}
 		m.done(names)
-		mix(sum)
+		return mix(kindObject, sum)
 	case *object:
 		sum := uint64(0)
 		for i, key := range v.keys {
-			sum += m.hash(key)*hashPrime ^ m.hash(v.values[i])
+			sum += mix(m.hash(key), m.hash(v.values[i]))
 		}
-		mix(sum)
+		return mix(kindObject, sum)
 	case Document:
 		sum := uint64(0)
 		for _, name := range v.Names() {
-			sum += m.hash(name)*hashPrime ^ m.hash(canon(v.Get(name)))
+			sum += mix(m.hash(name), m.hash(canon(v.Get(name))))
 		}
-		mix(sum)
+		return mix(kindObject, sum)
+	}
+	return mix(kindNull, 0)
+}
+
+func (m *meter) hashList(elems []any) uint64 {
+	h := mix(kindArray, 0)
+	for _, element := range elems {
+		h = mix(h, m.hash(canon(element)))
 	}
 	return h
 }
+
+// mix returns a hash of two parts in their order.
+func mix(a, b uint64) uint64 { return maphash.Comparable(seed, [2]uint64{a, b}) }

@@ -215,10 +215,13 @@ func (m *meter) fromAST(v ast.Value) any {
 	case ast.Boolean:
 		return bool(v)
 	case ast.String:
+		m.alloc(len(v))
 		return string(v)
 	case ast.Number:
+		m.read(len(v))
 		return newNumber(string(v))
 	case *ast.Array:
+		m.alloc(slot * (2 + v.Len()))
 		a := &array{elems: make([]any, 0, v.Len())}
 		v.Foreach(func(t *ast.Term) { a.elems = append(a.elems, m.fromAST(t.Value)) })
 		return a

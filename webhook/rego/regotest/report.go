@@ -32,6 +32,8 @@ type Group struct {
 	Coverage []FileCoverage `json:"coverage,omitempty"`
 	// Kinds has notes about the kinds that METADATA names or omits.
 	Kinds []string `json:"kinds,omitempty"`
+	// Facts has notes about the facts that METADATA omits.
+	Facts []string `json:"facts,omitempty"`
 	// Deprecations lists what the next version of Taffrail rejects.
 	Deprecations []string `json:"deprecations,omitempty"`
 	// Usage has the work of a user's policy for each file of cases.

@@ -190,6 +190,7 @@ func (s *suite) run(ctx context.Context, withCoverage bool, report *Report) erro
 			if policy, sound := s.catalog.Policy(id); sound {
 				group := report.group(id) // list the policy even if it has no tests
 				group.Kinds, _ = policy.KindNotes()
+				group.Facts = policy.FactNotes()
 				group.Deprecations = policy.Deprecations()
 				if _, err := policy.Engine(); err != nil {
 					group.NotCompiled = err.Error()

@@ -76,18 +76,43 @@ function isUnfolded(value) {
 function toggleGroup(value) {
   unfolded.set(groupKey() + "=" + value, !isUnfolded(value));
   render();
-  for (const button of body.querySelectorAll(".group button")) {
-    if (button.textContent === (value || "(none)")) {
-      button.focus();
-    }
+  groupButton(value)?.focus();
+}
+
+function groupButton(value) {
+  return [...body.querySelectorAll("tr.group")].find((row) => row.dataset.group === value)?.querySelector("button");
+}
+
+function findingButton(id) {
+  return document.getElementById("row-" + id)?.querySelector("button");
+}
+
+// focusKeeper returns a function that moves the focus back to where it is now, after the rows have been replaced. The row
+// of the details is that of their finding. If the row is gone, the table gets the focus, so that Tab goes on from there.
+function focusKeeper() {
+  const focused = document.activeElement;
+  if (!body.contains(focused) && !pages.contains(focused)) {
+    return () => {};
   }
+  const row = focused.closest("tr");
+  const {id} = (row?.classList.contains("detail") ? row.previousElementSibling : row) ?? {};
+  return () => {
+    const button = row?.classList.contains("group") ? groupButton(row.dataset.group) : id && findingButton(id.replace(/^row-/, ""));
+    (button ?? table).focus({preventScroll: true});
+  };
+}
+
+// selected names the filters that are set.
+function selected() {
+  const filters = filterKeys.filter((key) => state[key] !== undefined).map((key) => labels[key].toLowerCase() + " " + (state[key] || "(none)"));
+  return (state.q ? ["search \"" + state.q + "\"", ...filters] : filters).join(", ");
 }
 
 function toggleFinding(finding) {
   state = {...state, finding: state.finding === finding.id ? undefined : finding.id};
   writeState(state, true);
   render();
-  document.getElementById("row-" + finding.id)?.querySelector("button").focus();
+  findingButton(finding.id)?.focus();
 }
 
 // linkTo returns the link to a finding that needs no filter.
@@ -108,8 +133,10 @@ function render() {
   if (linked) {
     page = 1 + Math.floor(lines.findIndex((line) => line.finding === linked) / pageSize);
   }
+  const restoreFocus = focusKeeper();
   fillTable(lines.slice((page - 1) * pageSize, page * pageSize), (finding) => finding.id === state.finding);
   fillPages(page, last);
+  restoreFocus();
   status.textContent = shown.length === findings.length ? plural(findings.length, "finding") :
     shown.length === 0 ? "No finding matches." : count(shown.length) + " of " + plural(findings.length, "finding");
   for (const header of table.tHead.querySelectorAll("th")) {
@@ -148,7 +175,10 @@ function turnTo(page) {
 function show() {
   state = readState();
   const linked = render();
-  document.getElementById("row-" + linked?.id)?.scrollIntoView({block: "center"});
+  if (linked) {
+    document.getElementById("row-" + linked.id).scrollIntoView({block: "center"});
+    findingButton(linked.id).focus({preventScroll: true});
+  }
 }
 
 function start() {
@@ -184,18 +214,28 @@ function start() {
     bar.addEventListener("click", (event) => {
       event.preventDefault();
       change({[bar.dataset.key]: bar.dataset.value});
+      table.focus({preventScroll: true});
       document.getElementById("heading").scrollIntoView();
     });
   }
   addEventListener("hashchange", show);
+  let restoreFocus = () => {};
   addEventListener("beforeprint", () => {
+    restoreFocus = focusKeeper();
     const printed = shown.slice(0, printedMost);
     fillTable(printed.map((finding) => ({finding})), () => true);
     if (printed.length < shown.length) {
       status.textContent = "The first " + count(printed.length) + " of " + plural(shown.length, "finding");
     }
+    // The form is not printed.
+    if (selected()) {
+      status.textContent += "; selected by " + selected();
+    }
   });
-  addEventListener("afterprint", render);
+  addEventListener("afterprint", () => {
+    render();
+    restoreFocus();
+  });
   show();
 }
 

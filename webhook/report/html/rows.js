@@ -88,6 +88,6 @@ function groupRow(group, isOpen, onToggle) {
   const badges = [...counts].map(([outcome, n]) => element("span", {class: "badge " + outcome}, count(n) + " " + outcome));
   const button = element("button", {type: "button", class: "open", "aria-expanded": String(isOpen), onclick: () => onToggle(group.value)},
     group.value || "(none)");
-  return element("tr", {role: "row", class: "group"},
+  return element("tr", {role: "row", class: "group", "data-group": group.value},
     element("th", {role: "rowheader", scope: "rowgroup", colspan: "5"}, button, " ", ...badges.flatMap((one) => [one, " "])));
 }

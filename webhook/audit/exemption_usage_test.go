@@ -66,6 +66,12 @@ func pod(namespace, name, image string, owner *metav1.OwnerReference) *corev1.Po
 	return p
 }
 
+func mirror(namespace, name, image string) *corev1.Pod {
+	p := pod(namespace, name, image, owner("v1", "Node"))
+	p.Annotations = map[string]string{corev1.MirrorPodAnnotationKey: "x"}
+	return p
+}
+
 func owner(apiVersion, kind string) *metav1.OwnerReference {
 	controller := true
 	return &metav1.OwnerReference{APIVersion: apiVersion, Kind: kind, Name: "x", UID: "u", Controller: &controller}
@@ -79,11 +85,11 @@ func mapper() meta.RESTMapper {
 	return m
 }
 
-func TestCountExcuses(t *testing.T) {
+func TestCountExemptionUsage(t *testing.T) {
 	objects := []client.Object{
 		pod("legacy", "a", "nginx", nil), pod("legacy", "b", "nginx:1.27.3", nil),
 		pod("legacy", "of-a-replicaset", "nginx", owner("apps/v1", "ReplicaSet")), pod("legacy", "of-an-operator", "nginx", owner("example.com/v1", "Thing")),
-		pod("legacy", "mirror", "nginx", owner("v1", "Node")), pod("other", "c", "nginx", nil),
+		mirror("legacy", "mirror", "nginx"), pod("other", "c", "nginx", nil),
 	}
 	server := &api{objects: map[string][]client.Object{"/pods": objects}, forbidden: "/secrets"}
 	scanner := &audit.Scanner{Objects: server.start(t, audit.ObjectsOptions{Pages: true}), Facts: nothing{}}
