@@ -10,9 +10,10 @@ import (
 	"golang.org/x/term"
 
 	"taffrail.dev/webhook/audit"
+	"taffrail.dev/webhook/replay/auditlog"
 )
 
-// progress shows how far an audit is, on one line of a terminal. It writes nothing elsewhere.
+// progress shows how far an audit or a replay is, on one line of a terminal. It writes nothing elsewhere.
 type progress struct {
 	w io.Writer
 	// now is nil if nothing is shown.
@@ -20,6 +21,7 @@ type progress struct {
 	// width returns the width of the terminal, or 0 if it is not known.
 	width   func() int
 	shown   time.Time
+	began   time.Time
 	cluster string
 	last    audit.Progress
 	objects int
@@ -81,6 +83,23 @@ func (p *progress) show() {
 	}
 	// There is nowhere to report an error, and the report does not depend on it.
 	fmt.Fprintf(p.w, "\r\x1b[K%s", string(line)) //nolint:errcheck // see above
+}
+
+// events shows how far a replay is.
+func (p *progress) events(s *auditlog.Stats) {
+	if p.now == nil {
+		return
+	}
+	now := p.now()
+	if p.began.IsZero() {
+		p.began = now
+	}
+	if now.Sub(p.shown) < progressInterval {
+		return
+	}
+	p.shown = now
+	rate := float64(s.Events) / max(now.Sub(p.began).Seconds(), progressInterval.Seconds())
+	fmt.Fprintf(p.w, "\r\x1b[K%d MiB, %d events, %.0f a second", s.Bytes>>20, s.Events, rate) //nolint:errcheck // see show
 }
 
 // end removes the line.

@@ -8,12 +8,12 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"taffrail.dev/webhook/config"
@@ -29,6 +29,7 @@ type replayFlags struct {
 	namespaces     []string
 	since, until   string
 	against        []string
+	exclude        []string
 	suggest        string
 	coverage       bool
 	verbose        bool
@@ -59,7 +60,11 @@ Without --config, the built-in Guardrails apply. Modes are those of the Guardrai
 they had been in force since before the log begins.
 
 With --against, each write is decided a second time, by the configuration in these files,
-and only what differs is reported. The exit code is 1 if a write would be newly denied.
+and only what differs is reported. The exit code is 1 if a write would be newly denied, and
+with --fail-on=unknown also if that is uncertain.
+
+Files are read twice, because facts of today do not show what they were before the log
+changes them. Standard input is read once.
 
 ` + exitHelp,
 		Example: `  taffrail replay --coverage audit.log
@@ -69,17 +74,19 @@ and only what differs is reported. The exit code is 1 if a write would be newly 
   taffrail replay -c guardrails/ --against proposed/ audit/`,
 	}
 	var f replayFlags
+	f.orBuiltIn = true
 	f.add(command)
 	flags := command.Flags()
 	flags.StringSliceVarP(&f.namespaces, "namespace", "n", nil, "report the writes of this namespace only (repeatable; default: all namespaces)")
 	flags.StringVar(&f.since, "since", "", "report writes from this time on: 7d, 12h, 2026-11-01, or 2026-11-01T08:00:00Z; earlier ones are read for what they stored")
 	flags.StringVar(&f.until, "until", "", "ignore writes after this time, in the same notation")
 	flags.StringArrayVar(&f.against, "against", nil, "file or folder of a second configuration; report only what differs under it (repeatable)")
+	flags.StringSliceVar(&f.exclude, "exclude", replay.DefaultExclude(), "namespace that the webhook configurations do not send (repeatable)")
 	flags.StringVar(&f.suggest, "suggest", "", "write suggested Exemptions and trusted writers to files in this folder, for you to review")
 	command.MarkFlagsMutuallyExclusive("against", "suggest")
 	flags.BoolVar(&f.coverage, "coverage", false, "report what the log contains, and decide nothing")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "list every workload")
-	f.output = addChoice(command, "output", "o", "output format", "text", "json")
+	f.output = addChoice(command, "output", "o", "output format", "text", "json", "html")
 	f.failOn = addFailOn(command)
 	command.RunE = func(command *cobra.Command, args []string) error {
 		return replayLog(command.Context(), command, args, &f)
@@ -89,7 +96,8 @@ and only what differs is reported. The exit code is 1 if a write would be newly 
 
 var (
 	errNoLog     = errors.New("nothing to replay: name files or folders, or pipe in an audit log")
-	errUnreadLog = errors.New("some files could not be read")
+	errUnreadLog = errors.New("some files could not be read, or not to the end")
+	errFailOn    = errors.New("--fail-on=warn cannot be used with --against, which reports only what differs")
 	errNoEvents  = errors.New("there is no audit event in the input")
 	errGKE       = errors.New("the input is in the format of Google Cloud's audit log, which does not have the objects as the API server stores them: it cannot be replayed")
 )
@@ -104,7 +112,12 @@ func replayLog(ctx context.Context, command *cobra.Command, args []string, f *re
 		return err
 	}
 	collect := replay.CollectorOptions{Namespaces: f.namespaces, Against: len(f.against) > 0}
-	options := auditlog.Options{Stdin: command.InOrStdin(), Progress: replayProgress(command.ErrOrStderr())}
+	if failOn == decision.VerdictWarn && collect.Against {
+		return &usageError{errFailOn}
+	}
+	progress := newProgress(command.ErrOrStderr())
+	defer progress.end()
+	options := auditlog.Options{Stdin: command.InOrStdin(), Progress: progress.events}
 	now := time.Now()
 	for _, at := range []struct {
 		flag, value string
@@ -119,14 +132,34 @@ func replayLog(ctx context.Context, command *cobra.Command, args []string, f *re
 		return err
 	}
 	limitGarbage()
+	current, other, err := f.configurations(ctx, command)
+	if err != nil {
+		return err
+	}
+	kinds := replay.KindsOf(current.snapshot, other)
+	options.Needed = kinds.Needs
 	log, collector := auditlog.Open(files, options), replay.NewCollector(collect)
 	if f.coverage {
 		for e := range log.Writes() {
-			collector.Cover(e)
+			collector.Cover(e, kinds)
 		}
+		progress.end()
 		return f.print(command, collector.Report(log.Stats(), 0), failOn)
 	}
-	replayer, from, err := f.replayer(ctx, command)
+	settings := replay.Options{Snapshot: current.snapshot, Against: other, MaxMode: current.maxMode, Exclude: f.exclude}
+	if current.source.facts != nil {
+		settings.Facts = current.source.facts
+	}
+	if !slices.Contains(files, auditlog.Stdin) {
+		if settings.History, err = historyOf(ctx, files, options); err != nil {
+			return err
+		}
+	} else if settings.Facts != nil {
+		if _, err := fmt.Fprintln(command.ErrOrStderr(), "note: standard input is read once, so facts that the log changes later count as they are now: name files to avoid that"); err != nil {
+			return err
+		}
+	}
+	replayer, err := replay.New(settings)
 	if err != nil {
 		return err
 	}
@@ -137,22 +170,41 @@ func replayLog(ctx context.Context, command *cobra.Command, args []string, f *re
 		result := replayer.Write(ctx, e)
 		collector.Add(&result)
 	}
+	progress.end()
 	made := collector.Report(log.Stats(), replayer.Evicted())
 	if err := f.writeSuggestions(command.ErrOrStderr(), made, now); err != nil {
 		return err
 	}
 	err = f.print(command, made, failOn)
-	unread := from.unread()
+	unread := current.source.unread()
 	if len(unread) > 0 && errors.Is(err, errViolations) {
 		err = nil
 	}
 	return errors.Join(append(unread, err)...)
 }
 
-// limitGarbage makes garbage collection more frequent: each event is garbage after it is decided, and a log is large.
+// historyOf reads a log for what it has of facts.
+func historyOf(ctx context.Context, files []string, o auditlog.Options) (*replay.History, error) {
+	var history replay.History
+	o.Needed = replay.NeedsFact
+	o.Until = time.Time{} // what is changed after that was not changed before
+	for e := range auditlog.Open(files, o).Writes() {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		history.Add(e)
+	}
+	return &history, nil
+}
+
+// memoryLimit is what a replay may take. Each event is garbage once it is decided, so that garbage is collected rarely
+// below the limit.
+const memoryLimit = 120 << 20
+
 func limitGarbage() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(50)
+	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetGCPercent(200)
+		debug.SetMemoryLimit(memoryLimit)
 	}
 }
 
@@ -177,40 +229,46 @@ func (f *replayFlags) paths(command *cobra.Command, args []string) ([]string, er
 	return []string{auditlog.Stdin}, nil
 }
 
-// replayer compiles the configurations.
-func (f *replayFlags) replayer(ctx context.Context, command *cobra.Command) (*replay.Replayer, *source, error) {
+// configurations compiles the configuration, and that of --against or nil. It writes the notes about both.
+func (f *replayFlags) configurations(ctx context.Context, command *cobra.Command) (*configuration, *config.Snapshot, error) {
 	current, err := f.configuration(ctx, command)
 	if err != nil {
 		return nil, nil, err
 	}
-	options := replay.Options{Snapshot: current.snapshot, MaxMode: current.maxMode, Exclude: replay.DefaultExclude()}
-	if current.source.facts != nil {
-		options.Facts = current.source.facts
-	}
-	if len(f.against) > 0 {
-		if options.Against, err = f.second(ctx); err != nil {
-			return nil, nil, err
-		}
-	}
 	if err := current.source.writeNotes(command.ErrOrStderr()); err != nil {
 		return nil, nil, err
 	}
-	replayer, err := replay.New(options)
-	return replayer, current.source, err
+	if len(f.against) == 0 {
+		return current, nil, nil
+	}
+	other, from, err := f.second(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	return current, other, from.writeNotes(command.ErrOrStderr())
 }
 
+var errNoGuardrails = errors.New("--against contains no Guardrail, so everything would be admitted")
+
 // second compiles the configuration of --against.
-func (f *replayFlags) second(ctx context.Context) (*config.Snapshot, error) {
+func (f *replayFlags) second(ctx context.Context) (*config.Snapshot, *source, error) {
 	catalog, err := loadCatalog(f.engine)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	other := configurationFlags{policyFlags: f.policyFlags, sourceFlags: sourceFlags{config: f.against}}
-	from, err := other.source(ctx, catalog)
-	if err != nil {
-		return nil, err
+	from := &source{}
+	if _, err := other.readFiles(from, catalog); err != nil {
+		return nil, nil, err
 	}
-	return other.snapshot(ctx, catalog, from)
+	if len(from.objects.Guardrails) == 0 {
+		return nil, nil, &usageError{errNoGuardrails}
+	}
+	if from, err = other.source(ctx, catalog); err != nil {
+		return nil, nil, err
+	}
+	snapshot, err := other.snapshot(ctx, catalog, from)
+	return snapshot, from, err
 }
 
 // writeSuggestions writes the files of --suggest.
@@ -246,22 +304,32 @@ func (f *replayFlags) print(command *cobra.Command, r *replay.Report, failOn dec
 		return errors.Join(errNoEvents, problemsOf(r))
 	}
 	var err error
-	if f.output.value == "json" {
+	switch f.output.value {
+	case "json":
 		err = report.ReplayJSON(command.OutOrStdout(), r)
-	} else {
+	case "html":
+		err = report.ReplayHTML(command.OutOrStdout(), r, report.HTMLOptions{Title: replayTitle(r), Version: version(), Now: time.Now()})
+	default:
 		err = report.ReplayText(command.OutOrStdout(), r, report.ReplayOptions{Verbose: f.verbose, CoverageOnly: f.coverage, Color: useColor(command)})
 	}
 	switch {
 	case err != nil:
 		return err
-	case r.Log.Unread > 0:
+	case r.Log.Unread+r.Log.Damaged > 0:
 		return errors.Join(errUnreadLog, problemsOf(r))
 	case f.coverage:
 		return nil
-	case r.Changes != nil && r.Changes.NewlyDenied > 0, r.Changes == nil && fails(&r.Counts, failOn):
+	case r.Changes != nil && (r.Changes.NewlyDenied > 0 || failOn == decision.VerdictUnknown && r.Changes.Uncertain > 0), r.Changes == nil && fails(&r.Counts, failOn):
 		return errViolations
 	}
 	return nil
+}
+
+func replayTitle(r *replay.Report) string {
+	if r.Changes != nil {
+		return "What a second configuration would change"
+	}
+	return "What Taffrail would have decided"
 }
 
 func fails(n *replay.Counts, failOn decision.Verdict) bool {
@@ -299,17 +367,4 @@ func parseMoment(text string, now time.Time) (time.Time, error) {
 		return time.Time{}, errMoment
 	}
 	return now.Add(-before), nil
-}
-
-// replayProgress returns what prints the progress of a replay to a terminal, or nil if w is none.
-func replayProgress(w io.Writer) func(*auditlog.Stats) {
-	file, ok := w.(*os.File)
-	if !ok || !term.IsTerminal(int(file.Fd())) {
-		return nil
-	}
-	began := time.Now()
-	return func(s *auditlog.Stats) {
-		seconds := time.Since(began).Seconds()
-		fmt.Fprintf(file, "\r%d MiB, %d events, %.0f a second \r", s.Bytes>>20, s.Events, float64(s.Events)/seconds) //nolint:errcheck // it is only progress
-	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
@@ -20,9 +21,7 @@ import (
 // Facts describes namespaces as the input defines them. It is a cluster that contains only the
 // input, except that the labels of a namespace that is not part of the input are unknown.
 type Facts struct {
-	// labels and annotations are those of namespaces.
-	labels      map[string]map[string]string
-	annotations map[string]map[string]string
+	namespaces  map[string]decision.Namespace
 	limitRanges lists[*corev1.LimitRange]
 	quotas      lists[*corev1.ResourceQuota]
 	autoscalers lists[*autoscalingv2.HorizontalPodAutoscaler]
@@ -32,7 +31,7 @@ type Facts struct {
 }
 
 func newFacts() *Facts {
-	return &Facts{labels: map[string]map[string]string{}, annotations: map[string]map[string]string{}}
+	return &Facts{namespaces: map[string]decision.Namespace{}}
 }
 
 // FactsOf gathers the facts among the items, such as Namespaces, LimitRanges and StorageClasses,
@@ -101,7 +100,9 @@ func (f *Facts) addNamespace(object map[string]any) error {
 	}
 	// An annotation that is not a string names no owner. The API server rejects it.
 	annotations, _, _ := unstructured.NestedStringMap(object, "metadata", "annotations")
-	f.labels[name], f.annotations[name] = labels, annotations
+	at, _, _ := unstructured.NestedString(object, "metadata", "creationTimestamp") // without one, it is not known
+	created, _ := time.Parse(time.RFC3339, at)
+	f.namespaces[name] = decision.Namespace{Name: name, Labels: labels, Annotations: annotations, Known: true, Created: created}
 	return nil
 }
 
@@ -110,8 +111,8 @@ func (f *Facts) Namespace(_ context.Context, name string) (decision.Namespace, e
 	if name == "" {
 		return decision.Namespace{Known: true}, nil
 	}
-	if labels, found := f.labels[name]; found {
-		return decision.Namespace{Name: name, Labels: labels, Annotations: f.annotations[name], Known: true}, nil
+	if namespace, found := f.namespaces[name]; found {
+		return namespace, nil
 	}
 	return decision.Namespace{Name: name}, nil
 }

@@ -30,12 +30,12 @@ func (f *Facts) Over(cluster ClusterFacts) *Overlay { return &Overlay{input: f, 
 // Namespace returns the labels of a namespace.
 func (o *Overlay) Namespace(ctx context.Context, name string) (decision.Namespace, error) {
 	namespace, err := o.cluster.Namespace(ctx, name)
-	labels, found := o.input.labels[name]
+	own, found := o.input.namespaces[name]
 	if err != nil || !found {
 		return namespace, err
 	}
 	return decision.Namespace{
-		Name: name, Labels: added(namespace.Labels, labels), Annotations: added(namespace.Annotations, o.input.annotations[name]),
+		Name: name, Labels: added(namespace.Labels, own.Labels), Annotations: added(namespace.Annotations, own.Annotations),
 		Known: true, Created: namespace.Created,
 	}, nil
 }

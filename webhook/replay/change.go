@@ -2,7 +2,6 @@ package replay
 
 import (
 	"cmp"
-	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -31,20 +30,21 @@ func (c *Collector) change(r *Result) {
 		all.OtherPatch++
 	}
 	added, removed := differing(before, after)
-	made := Change{Workload: workloadOf(r, after.Verdict(), added), What: what, Before: before.Verdict(), Removed: notNil(removed)}
-	var b strings.Builder
-	b.WriteString(keyOf(&made.Workload) + "\x00" + string(what))
-	writeFindings(&b, removed)
-	one := c.changes[b.String()]
+	k := keyOf(r, added, removed)
+	k[0] ^= byte(slices.Index(changeKinds(), what))
+	one := c.changes[k]
 	if one == nil {
 		if len(c.changes) >= maxWorkloads {
 			all.MoreWorkloads++
 			return
 		}
-		one = &made
-		c.changes[b.String()] = one
+		one = &Change{Workload: c.workloadOf(r, after.Verdict(), added), What: what, Before: before.Verdict(), Removed: make([]Finding, 0, len(removed))}
+		for _, f := range removed {
+			one.Removed = append(one.Removed, findingOf(f))
+		}
+		c.changes[k] = one
 	}
-	one.count(r.Event)
+	c.count(&one.Workload, r)
 }
 
 // compareOutcomes returns how the second outcome differs, or "" if it does not.
@@ -76,7 +76,7 @@ func patchOf(o *Outcome) []decision.PatchOperation {
 
 // differing returns the findings that only the second outcome has, and those that only the first has. A finding under
 // another mode is in both.
-func differing(before, after *Outcome) (added, removed []Finding) {
+func differing(before, after *Outcome) (added, removed []*decision.Finding) {
 	type identity struct {
 		policy, container, key, outcome string
 		mode                            decision.Mode
@@ -90,13 +90,13 @@ func differing(before, after *Outcome) (added, removed []Finding) {
 		return all
 	}
 	had, has := of(before), of(after)
-	only := func(all, other map[identity]*decision.Finding) (some []Finding) {
-		for id := range maps.Keys(all) {
+	only := func(all, other map[identity]*decision.Finding) (some []*decision.Finding) {
+		for id, f := range all {
 			if _, both := other[id]; !both {
-				some = append(some, findingOf(all[id]))
+				some = append(some, f)
 			}
 		}
-		slices.SortFunc(some, func(a, b Finding) int {
+		slices.SortFunc(some, func(a, b *decision.Finding) int {
 			return cmp.Or(strings.Compare(a.Policy, b.Policy), strings.Compare(a.Container, b.Container), strings.Compare(a.Path, b.Path), strings.Compare(a.Message, b.Message))
 		})
 		return some
@@ -105,7 +105,7 @@ func differing(before, after *Outcome) (added, removed []Finding) {
 }
 
 func (c *Collector) sortChanges() {
-	order := []ChangeKind{NewlyDenied, Uncertain, NoLongerDenied, OtherMode, OtherPatch}
+	order := changeKinds()
 	all := make([]Change, 0, len(c.changes))
 	for _, one := range c.changes {
 		all = append(all, *one)

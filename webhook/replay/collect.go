@@ -2,18 +2,13 @@ package replay
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"time"
 
-	"k8s.io/apimachinery/pkg/runtime/schema"
-
 	"taffrail.dev/webhook/decision"
-	"taffrail.dev/webhook/pipeline"
 	"taffrail.dev/webhook/replay/auditlog"
-	"taffrail.dev/webhook/request"
 )
 
 // Collector makes a Report of Results, in limited memory.
@@ -24,8 +19,12 @@ type Collector struct {
 	reasons                              map[string]int64
 	namespaces, policies, writers, kinds groups
 	hours                                map[int64]*Hour
-	workloads                            map[string]*Workload
-	changes                              map[string]*Change
+	workloads                            map[key]*Workload
+	changes                              map[key]*Change
+	// otherReasons counts the writes for reasons beyond those in reasons.
+	otherReasons int64
+	// names has names without credentials.
+	names map[string]string
 }
 
 // CollectorOptions selects the Results that count.
@@ -51,7 +50,7 @@ const (
 func NewCollector(o CollectorOptions) *Collector {
 	c := &Collector{
 		options: o, reasons: map[string]int64{}, namespaces: groups{}, policies: groups{}, writers: groups{}, kinds: groups{},
-		hours: map[int64]*Hour{}, workloads: map[string]*Workload{}, changes: map[string]*Change{},
+		hours: map[int64]*Hour{}, workloads: map[key]*Workload{}, changes: map[key]*Change{}, names: map[string]string{},
 	}
 	if o.Against {
 		c.report.Changes = &Changes{}
@@ -59,10 +58,11 @@ func NewCollector(o CollectorOptions) *Collector {
 	return c
 }
 
-// Cover counts what the log has of a write. Add does so too.
-func (c *Collector) Cover(e *auditlog.Event) {
+// Cover counts what the log has of a write. Add does so too. kinds are those that policies cover.
+func (c *Collector) Cover(e *auditlog.Event, kinds *Kinds) {
 	if c.counts(e) {
-		c.report.Coverage.Add(e)
+		response, request := headOf(e.ResponseObject), headOf(e.RequestObject)
+		c.report.Coverage.Add(e, kinds.covers(kinds.of(e, &response, &request)))
 	}
 }
 
@@ -76,8 +76,14 @@ func (c *Collector) Add(r *Result) {
 	if !c.counts(r.Event) {
 		return
 	}
-	c.Cover(r.Event)
+	c.report.Coverage.Add(r.Event, r.Covered)
 	n := &c.report.Counts
+	if r.Undone {
+		n.Undone++
+	}
+	if r.Filled {
+		n.NotUndone++
+	}
 	switch r.Status {
 	case StatusNotSent:
 		n.NotSent++
@@ -88,7 +94,7 @@ func (c *Collector) Add(r *Result) {
 	case StatusUnknown:
 		n.Sent++
 		n.Unknown++
-		c.reason(r.Reason)
+		c.reason(r, r.Reason)
 		c.group(r, decision.VerdictUnknown, false)
 	case StatusDecided:
 		n.Sent++
@@ -99,50 +105,67 @@ func (c *Collector) Add(r *Result) {
 	}
 }
 
-func (c *Collector) reason(reason string) {
-	if _, known := c.reasons[reason]; known || len(c.reasons) < maxReasons {
-		c.reasons[reason]++
+// reason counts why a write is unknown. Names would make reasons as many as there are objects.
+func (c *Collector) reason(r *Result, reason string) {
+	reason = strings.ReplaceAll(reason, "namespace "+r.Event.Object.Namespace, "the namespace")
+	if name := r.Event.Object.Name; len(name) > 2 {
+		reason = strings.ReplaceAll(reason, " "+name, "")
 	}
+	if _, known := c.reasons[reason]; !known && len(c.reasons) >= maxReasons {
+		c.otherReasons++
+		return
+	}
+	c.reasons[reason]++
 }
 
 // decided counts a Result with Outcomes: by the first one, and by what differs in the second.
 func (c *Collector) decided(r *Result) {
-	first := &r.Outcomes[0]
+	c.outcome(r, &r.Outcomes[0])
+	if len(r.Outcomes) > 1 && r.Outcomes[0].Err == nil && r.Outcomes[1].Err == nil {
+		c.change(r)
+	} else if len(r.Outcomes) > 1 {
+		c.report.Changes.Uncertain++
+		c.report.Changes.Errors++
+	}
+}
+
+// outcome counts a Result by an outcome.
+func (c *Collector) outcome(r *Result, o *Outcome) {
 	n := &c.report.Counts
-	if err := first.Err; err != nil {
+	if err := o.Err; err != nil {
 		n.Unknown++
-		c.reason("it could not be decided: " + decision.Redact(err.Error()))
+		c.reason(r, "it could not be decided: "+decision.Redact(err.Error()))
 		c.group(r, decision.VerdictUnknown, false)
 		return
 	}
-	if first.Unbound() {
+	if o.Unbound() {
 		n.Unbound++
-	} else {
-		verdict, filled := first.Verdict(), fills(first)
-		switch verdict {
-		case decision.VerdictDeny:
-			n.Deny++
-		case decision.VerdictUnknown:
-			n.Unknown++
-		case decision.VerdictWarn:
-			n.Warn++
-		case decision.VerdictAllow:
-			n.Allow++
-		}
-		if filled {
-			n.Filled++
-		}
-		c.group(r, verdict, filled)
-		c.groupPolicies(first)
-		found := shown(first)
-		if verdict == decision.VerdictUnknown && !slices.ContainsFunc(found, func(f Finding) bool { return !f.lacksFacts }) {
-			c.reason(found[0].Unknown)
-		} else if verdict > decision.VerdictAllow && c.report.Changes == nil {
-			c.workload(r, verdict, found)
-		}
+		return
 	}
-	if len(r.Outcomes) > 1 && r.Outcomes[1].Err == nil {
-		c.change(r)
+	verdict, filled := o.Verdict(), fills(o)
+	switch verdict {
+	case decision.VerdictDeny:
+		n.Deny++
+	case decision.VerdictUnknown:
+		n.Unknown++
+	case decision.VerdictWarn:
+		n.Warn++
+	case decision.VerdictAllow:
+		n.Allow++
+	}
+	if filled {
+		n.Filled++
+	}
+	c.group(r, verdict, filled)
+	c.groupPolicies(o)
+	if verdict == decision.VerdictAllow {
+		return
+	}
+	found := shown(o)
+	if verdict == decision.VerdictUnknown && !slices.ContainsFunc(found, func(f *decision.Finding) bool { return !lacksFacts(f) }) {
+		c.reason(r, decision.Redact(found[0].Unknown))
+	} else if c.report.Changes == nil {
+		c.workload(r, verdict, found)
 	}
 }
 
@@ -202,98 +225,6 @@ func (c *Collector) groupPolicies(o *Outcome) {
 	}
 }
 
-// findings yields the findings at /mutate, then those at /validate.
-func findings(o *Outcome) func(func(*decision.Finding) bool) {
-	return func(yield func(*decision.Finding) bool) {
-		for _, d := range []*decision.Decision{o.Mutating, o.Validating} {
-			if d == nil {
-				continue
-			}
-			for i := range d.Findings {
-				if !yield(&d.Findings[i]) {
-					return
-				}
-			}
-		}
-	}
-}
-
-// shown returns the findings that are not only recorded.
-func shown(o *Outcome) (all []Finding) {
-	for f := range findings(o) {
-		if f.Verdict() > decision.VerdictAllow {
-			all = append(all, findingOf(f))
-		}
-	}
-	return all
-}
-
-func findingOf(f *decision.Finding) Finding {
-	return Finding{
-		Policy: f.Policy, Guardrails: f.Guardrails, Mode: f.Mode, Outcome: f.Outcome(), Container: kept(f.Container), Path: kept(f.Path),
-		Message: kept(f.Message), Remediation: f.Remediation, Unknown: kept(f.Unknown), Text: f.Text(),
-		lacksFacts: f.Unknown != "" && f.Key == pipeline.UnreadKey,
-	}
-}
-
-// kept returns a text for a report: without credentials, and as a copy, because a part of the event would keep all of
-// it in memory.
-func kept(text string) string { return strings.Clone(decision.Redact(text)) }
-
-func (c *Collector) workload(r *Result, verdict decision.Verdict, found []Finding) {
-	made := workloadOf(r, verdict, found)
-	key := keyOf(&made)
-	w := c.workloads[key]
-	if w == nil {
-		if len(c.workloads) >= maxWorkloads {
-			c.report.MoreWorkloads++
-			return
-		}
-		w = &made
-		c.workloads[key] = w
-	}
-	w.count(r.Event)
-}
-
-func workloadOf(r *Result, verdict decision.Verdict, found []Finding) Workload {
-	req := r.Request
-	name := req.DisplayName()
-	if req.GenerateName != "" {
-		name = req.GenerateName + "*" // the names of one controller's objects differ
-	}
-	w := Workload{
-		APIVersion: req.Kind.GroupVersion().String(), Kind: req.Kind.Kind, Namespace: req.Namespace.Name, Writers: []string{}, Name: kept(name), Verdict: verdict, Findings: notNil(found),
-		First: r.Event.Completed.UTC(),
-	}
-	if owner := request.Controller(req.Object); strings.Contains(owner.Group, ".") && !strings.HasSuffix(owner.Group, ".k8s.io") {
-		w.Operator = kept((schema.GroupKind{Group: owner.Group, Kind: owner.Kind}).String())
-	}
-	return w
-}
-
-func (w *Workload) count(e *auditlog.Event) {
-	w.Count++
-	w.First, w.Last = earlier(w.First, e.Completed.UTC()), later(w.Last, e.Completed.UTC())
-	if writer := decision.Redact(e.User.Username); len(w.Writers) < maxWriters && !slices.Contains(w.Writers, writer) {
-		w.Writers = append(w.Writers, writer)
-	}
-}
-
-// keyOf identifies an object with the same findings.
-func keyOf(w *Workload) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s\x00%s\x00%s\x00%s", w.APIVersion, w.Kind, w.Namespace, w.Name)
-	writeFindings(&b, w.Findings)
-	return b.String()
-}
-
-func writeFindings(b *strings.Builder, found []Finding) {
-	for i := range found {
-		f := &found[i]
-		fmt.Fprintf(b, "\x00%s\x00%s\x00%s\x00%s\x00%s\x00%s", f.Policy, f.Mode, f.Outcome, f.Container, f.Path, f.Message)
-	}
-}
-
 // Report returns the Report. log is what the log contained.
 func (c *Collector) Report(log *auditlog.Stats, evicted int64) *Report {
 	r := &c.report
@@ -303,6 +234,9 @@ func (c *Collector) Report(log *auditlog.Stats, evicted int64) *Report {
 	r.Reasons = make([]Reason, 0, len(c.reasons))
 	for reason, count := range c.reasons {
 		r.Reasons = append(r.Reasons, Reason{reason, count})
+	}
+	if c.otherReasons > 0 {
+		r.Reasons = append(r.Reasons, Reason{"other reasons", c.otherReasons})
 	}
 	slices.SortFunc(r.Reasons, func(a, b Reason) int {
 		return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Reason, b.Reason))
@@ -323,58 +257,10 @@ func (c *Collector) Report(log *auditlog.Stats, evicted int64) *Report {
 	return r
 }
 
-func compareWorkloads(a, b *Workload) int {
-	return cmp.Or(cmp.Compare(b.Verdict, a.Verdict), cmp.Compare(b.Count, a.Count), strings.Compare(a.Namespace, b.Namespace),
-		strings.Compare(a.Kind, b.Kind), strings.Compare(a.Name, b.Name), a.First.Compare(b.First), strings.Compare(keyOf(a), keyOf(b)))
-}
-
 // notNil returns an empty list for nil: lists in reports are never null.
 func notNil[T any](list []T) []T {
 	if list == nil {
 		return []T{}
 	}
 	return list
-}
-
-// groups counts by name.
-type groups map[string]*Group
-
-func (g groups) add(name string, verdict decision.Verdict, filled bool) {
-	one := g[name]
-	if one == nil {
-		if len(g) >= maxGroups {
-			name = "(others)"
-			one = g[name]
-		}
-		if one == nil {
-			one = &Group{Name: decision.Redact(name)}
-			g[name] = one
-		}
-	}
-	switch verdict {
-	case decision.VerdictDeny:
-		one.Deny++
-	case decision.VerdictUnknown:
-		one.Unknown++
-	case decision.VerdictWarn:
-		one.Warn++
-	case decision.VerdictAllow:
-	}
-	if filled {
-		one.Filled++
-	}
-}
-
-// sorted returns the groups in which something is not simply allowed.
-func (g groups) sorted() []Group {
-	all := make([]Group, 0, len(g))
-	for _, one := range g {
-		if one.Deny+one.Unknown+one.Warn+one.Filled > 0 {
-			all = append(all, *one)
-		}
-	}
-	slices.SortFunc(all, func(a, b Group) int {
-		return cmp.Or(cmp.Compare(b.Deny, a.Deny), cmp.Compare(b.Unknown, a.Unknown), cmp.Compare(b.Warn, a.Warn), cmp.Compare(b.Filled, a.Filled), strings.Compare(a.Name, b.Name))
-	})
-	return all
 }

@@ -2,6 +2,7 @@ package replay_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -79,6 +80,53 @@ func TestOnlySomeWritesCount(t *testing.T) {
 	}
 }
 
+// Reasons have no names, so that there are few, and what is beyond the limit is counted.
+func TestReasonsAreCounted(t *testing.T) {
+	l := newLog(t, replay.Options{Snapshot: snapshot(t, "limitrange-fit", "image-tag")})
+	c := replay.NewCollector(replay.CollectorOptions{})
+	for i := range 300 {
+		r := l.write("create", "apps/deployments", "web", deployment(good), func(e *auditlog.Event) { e.Object.Namespace = fmt.Sprint("shop-", i) })
+		c.Add(&r)
+	}
+	r := c.Report(&auditlog.Stats{}, 0)
+	if len(r.Reasons) != 1 || r.Reasons[0] != (replay.Reason{Reason: "the LimitRanges of the namespace are not in the log: use --facts or --live", Count: 300}) {
+		t.Errorf("%+v", r.Reasons)
+	}
+	c = replay.NewCollector(replay.CollectorOptions{})
+	for i := range 300 {
+		c.Add(&replay.Result{Event: &auditlog.Event{}, Status: replay.StatusUnknown, Reason: fmt.Sprint("reason ", i)})
+	}
+	reasons := c.Report(&auditlog.Stats{}, 0).Reasons
+	if len(reasons) != 101 || reasons[0] != (replay.Reason{Reason: "other reasons", Count: 200}) {
+		t.Errorf("%d, %+v", len(reasons), reasons[0])
+	}
+}
+
+// A write that one of two configurations cannot decide is uncertain.
+func TestErrorsAgainst(t *testing.T) {
+	c := replay.NewCollector(replay.CollectorOptions{Against: true})
+	l := newLog(t, replay.Options{Snapshot: snapshot(t, "image-tag"), Against: snapshot(t, "image-tag")})
+	r := l.write("create", "apps/deployments", "web", deployment(good))
+	r.Outcomes[1] = replay.Outcome{Err: errors.New("no")}
+	c.Add(&r)
+	if changes := c.Report(&auditlog.Stats{}, 0).Changes; changes.Uncertain != 1 || changes.Errors != 1 {
+		t.Errorf("%+v", changes)
+	}
+}
+
+// A resource has what each of its writes has.
+func TestCoverageOfMixedLevels(t *testing.T) {
+	l := newLog(t, replay.Options{Snapshot: snapshot(t, "image-tag")})
+	c := replay.NewCollector(replay.CollectorOptions{})
+	for _, level := range []auditlog.Level{auditlog.LevelRequestResponse, auditlog.LevelRequestResponse, auditlog.LevelMetadata} {
+		r := l.write("create", "apps/deployments", "web", deployment(good), func(e *auditlog.Event) { e.Level = level })
+		c.Add(&r)
+	}
+	if of := c.Report(&auditlog.Stats{}, 0).Coverage.Resources[0]; of.Detail() != replay.DetailNames || !of.Mixed() || !of.Covered {
+		t.Errorf("%+v", of)
+	}
+}
+
 // The value of a Secret is in no report.
 func TestReportsHaveNoSecrets(t *testing.T) {
 	l := newLog(t, replay.Options{Snapshot: snapshot(t, "plaintext-secret", "env-credentials")})
@@ -110,6 +158,10 @@ func FuzzWrite(f *testing.F) {
 	f.Add("create", "pods", "", "binding", "web", []byte(`{"kind":"Binding","metadata":{"labels":{"a":"b"}},"target":{"name":"n"}}`), []byte(`{"kind":"Status"}`), 201)
 	f.Add("update", "deployments", "apps", "scale", "web", []byte(`{"spec":{"replicas":"x"}}`), []byte(`{"kind":"Scale","spec":{"replicas":1}}`), 200)
 	f.Add("create", "limitranges", "", "", "l", []byte(`{"spec":7}`), []byte(`{"kind":"LimitRange","spec":{"limits":[{"max":{"cpu":"x"}}]}}`), 201)
+	f.Add("delete", "deployments", "apps", "", "web", []byte(`{"dryRun":"All"}`), []byte(`{"kind":"DeploymentList","items":[7,{"metadata":{"name":"web"}}]}`), 200)
+	f.Add("deletecollection", "pods", "", "", "", []byte(`{"dryRun":[]}`), []byte(nil), 200)
+	f.Add("patch", "pods", "", "status", "web", []byte(`[{"op":"copy","from":"","path":"/metadata/labels"}]`), []byte(nil), 200)
+	f.Add("create", "pods", "", "eviction", "web", []byte(`{"deleteOptions":{"dryRun":7}}`), []byte(nil), 201)
 	f.Add("delete", "namespaces", "", "", "shop", []byte(nil), []byte(`{"kind":"Namespace","metadata":{"deletionTimestamp":"x"}}`), 200)
 	compiled := snapshot(f, "image-tag", "require-resources", "inject-resources", "restricted-service-type")
 	f.Fuzz(func(t *testing.T, verb, resource, group, subresource, name string, sent, answered []byte, code int) {

@@ -38,7 +38,9 @@ type ResourceCoverage struct {
 	// Resource is as in deployments.apps, or pods/status.
 	Resource string `json:"resource"`
 	// Fact is true if the writes are not decided, but matter for the decisions about others.
-	Fact            bool  `json:"fact"`
+	Fact bool `json:"fact"`
+	// Covered is true if a policy covers the kind.
+	Covered         bool  `json:"covered"`
 	Writes          int64 `json:"writes"`
 	Metadata        int64 `json:"metadata"`
 	Request         int64 `json:"request"`
@@ -49,27 +51,33 @@ type ResourceCoverage struct {
 	Last      time.Time `json:"last"`
 }
 
-// Detail returns what most writes have.
+// Detail returns what every write has at least.
 func (c *ResourceCoverage) Detail() Detail {
-	switch most := max(c.Metadata, c.Request, c.RequestResponse); most {
-	case c.RequestResponse:
-		return DetailObjects
-	case c.Request:
+	switch {
+	case c.Metadata > 0:
+		return DetailNames
+	case c.Request > 0:
 		return DetailRequests
 	}
-	return DetailNames
+	return DetailObjects
+}
+
+// Mixed reports whether some writes have more than others.
+func (c *ResourceCoverage) Mixed() bool {
+	return c.Writes > max(c.Metadata, c.Request, c.RequestResponse)
 }
 
 // maxResources limits the memory for resources, whose names a hostile log may make up.
 const maxResources = 500
 
-// Add counts a write.
-func (c *Coverage) Add(e *auditlog.Event) {
+// Add counts a write. covered is true if a policy covers its kind.
+func (c *Coverage) Add(e *auditlog.Event, covered bool) {
 	r := resourceOf(&e.Object)
 	fact, _ := factOf(r)
-	_, decided := kinds[r]
+	_, decided := rules[r]
 	custom := strings.Contains(r.group, ".") && !strings.HasSuffix(r.group, ".k8s.io")
-	if aspect := aspectOf(e); fact == "" && !decided && !custom || aspect == ignored || aspect == evicts || isDryRun(e) {
+	aspect := aspectOf(e)
+	if dry, _ := isDryRun(e); fact == "" && !decided && !custom && !covered || aspect == ignored || aspect == evicts || dry {
 		c.OtherWrites++
 		return
 	}
@@ -86,10 +94,11 @@ func (c *Coverage) Add(e *auditlog.Event) {
 			c.OtherWrites++
 			return
 		}
-		of = &ResourceCoverage{Resource: name, Fact: fact != "" && !decided || aspectOf(e) == scales, First: e.Completed}
+		of = &ResourceCoverage{Resource: name, Fact: fact != "" && !decided || aspect == scales, First: e.Completed}
 		c.byName[name] = of
 	}
 	of.Writes++
+	of.Covered = of.Covered || covered
 	switch e.Level {
 	case auditlog.LevelRequestResponse:
 		of.RequestResponse++

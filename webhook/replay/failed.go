@@ -21,7 +21,7 @@ type stage int
 const (
 	// succeeded is a write that was stored.
 	succeeded stage = iota
-	// reached is a write that was refused after /validate: by a quota, because the object exists already, or by
+	// reached is a write that was refused after or during validation: by a quota, because the object exists already, or by
 	// Taffrail.
 	reached
 	// unreached is a write that was refused before /validate.
@@ -31,30 +31,35 @@ const (
 )
 
 // stageOf returns how far a write has come. The order in the API server is: authorization, mutating webhooks,
-// LimitRanges and Pod Security, validation (422), /validate, quotas, and storage.
+// LimitRanges and Pod Security, validation (422), all validating webhooks, quotas, and storage.
 func stageOf(e *auditlog.Event) stage {
 	message := e.Status.Message
-	switch code := e.Status.Code; {
-	case code == 0 && e.ResponseObject == nil, code >= serverError:
+	code := e.Status.Code
+	if code == 0 && e.ResponseObject == nil {
 		return unclear
-	case code < badRequest:
+	}
+	if code < badRequest {
 		return succeeded
+	}
+	// A webhook chooses the code of its refusal.
+	if rest, found := strings.CutPrefix(message, `admission webhook "`); found {
+		webhook, _, _ := strings.Cut(rest, `"`)
+		switch {
+		case !strings.HasSuffix(webhook, ".taffrail.dev"):
+			return unclear // it may be mutating or validating
+		case strings.HasPrefix(webhook, "mutate."):
+			return unreached
+		}
+		return reached
+	}
+	switch {
+	case code >= serverError:
+		return unclear
 	case code == conflict && e.Status.Reason == "AlreadyExists":
 		return reached
 	case code != forbidden || e.Annotations["authorization.k8s.io/decision"] == "forbid":
 		return unreached
 	case strings.Contains(message, "exceeded quota: "), strings.Contains(message, "failed quota: "):
-		return reached
-	}
-	_, rest, found := strings.Cut(message, `admission webhook "`)
-	if !found {
-		return unreached
-	}
-	webhook, _, _ := strings.Cut(rest, `"`)
-	switch {
-	case !strings.HasSuffix(webhook, ".taffrail.dev"):
-		return unclear // it may be mutating or validating
-	case strings.Contains(webhook, "validate.taffrail.dev"):
 		return reached
 	}
 	return unreached

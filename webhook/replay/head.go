@@ -2,6 +2,7 @@ package replay
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"strconv"
 
 	"taffrail.dev/webhook/replay/auditlog"
@@ -9,13 +10,18 @@ import (
 
 // head is what identifies an object and its version. It is read without parsing the rest of the object.
 type head struct {
-	apiVersion, kind     string
-	name, namespace, uid string
-	version              string
-	generation           int64
-	terminating          bool
-	hasFinalizers        bool
-	labels, annotations  []byte
+	apiVersion, kind string
+	name, uid        string
+	version          string
+	generation       int64
+	terminating      bool
+	hasFinalizers    bool
+	// grace is the grace period of a deletion, in seconds.
+	grace               int64
+	labels, annotations []byte
+	owners              []byte
+	// sum identifies the labels and annotations. The API server writes them sorted.
+	sum [sha256.Size]byte
 }
 
 // headOf returns the head of an object. It is zero for a text that is not an object.
@@ -46,8 +52,6 @@ func (h *head) readMetadata(text []byte) {
 		switch name {
 		case "name":
 			h.name = word(value)
-		case "namespace":
-			h.namespace = word(value)
 		case "uid":
 			h.uid = word(value)
 		case "resourceVersion":
@@ -56,8 +60,12 @@ func (h *head) readMetadata(text []byte) {
 			h.generation, _ = strconv.ParseInt(string(value), 10, 64) // 0 is not known
 		case "deletionTimestamp":
 			h.terminating = len(value) > 2
+		case "deletionGracePeriodSeconds":
+			h.grace, _ = strconv.ParseInt(string(value), 10, 64) // 0 ends the deletion
 		case "finalizers":
 			h.hasFinalizers = len(bytes.TrimSpace(value)) > 2
+		case "ownerReferences":
+			h.owners = value
 		case "labels":
 			h.labels = value
 		case "annotations":
@@ -65,6 +73,14 @@ func (h *head) readMetadata(text []byte) {
 		}
 		return true
 	})
+	sum := sha256.New()
+	for _, text := range [][]byte{h.labels, h.annotations} {
+		if len(text) > len("{}") && string(text) != "null" {
+			sum.Write(text)
+		}
+		sum.Write([]byte{0})
+	}
+	sum.Sum(h.sum[:0])
 }
 
 // word returns the value of a JSON string without escapes, and "" for anything else: names need none.
@@ -73,14 +89,4 @@ func word(text []byte) string {
 		return ""
 	}
 	return string(text[1 : len(text)-1])
-}
-
-// sameMetadata reports whether two objects have the same labels and annotations. The API server writes them sorted.
-func sameMetadata(a, b *head) bool {
-	return sameText(a.labels, b.labels) && sameText(a.annotations, b.annotations)
-}
-
-func sameText(a, b []byte) bool {
-	empty := func(text []byte) bool { return len(text) <= len("{}") || string(text) == "null" }
-	return empty(a) && empty(b) || bytes.Equal(a, b)
 }

@@ -1,12 +1,8 @@
 package replay
 
 import (
-	"bytes"
-	"cmp"
 	"encoding/json"
-	"errors"
 	"slices"
-	"strings"
 
 	jsonpatch "github.com/evanphx/json-patch/v5"
 	appsv1 "k8s.io/api/apps/v1"
@@ -15,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/strategicpatch"
 
+	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/replay/auditlog"
 )
 
@@ -28,56 +25,83 @@ const (
 	reasonApply     = "the log has only what was applied, and not the object that results"
 )
 
+// The reasons for which it is not known whether admission sees a write.
+const (
+	reasonMetadataChange = "whether it changes labels or annotations is not known, because the object before it is not in the log"
+	reasonFills          = "Taffrail has filled in values here, and what was sent cannot be told from them"
+	reasonUnbound        = "the Pod that it binds is not in the log"
+)
+
 // written is the object that a write has stored, or would have.
 type written struct {
-	text []byte
+	// text is the object as /validate would see it if Taffrail had filled in nothing, and stored is what was stored.
+	text, stored []byte
+	head         head
 	// fromRequest is true if the object is what the client has sent, with the patches of mutating webhooks. What
 	// admission plugins have added, such as the defaults of LimitRanges, is missing.
 	fromRequest bool
+	// undone is true if values that Taffrail had filled in were removed.
+	undone bool
 }
 
-// objectOf returns the object of a write as /validate would see it, or the reason why it is not known.
-func objectOf(e *auditlog.Event, kind schema.GroupVersionKind, old []byte) (w written, reason string) {
-	if h := headOf(e.ResponseObject); h.kind == kind.Kind {
-		return written{text: e.ResponseObject}, ""
+// findObject sets the object of a write as /validate would see it, or returns the reason why it is not known.
+func (w *write) findObject(old func() []byte) (reason string) {
+	e, o := w.event, &w.object
+	if w.response.kind == w.kind.Kind {
+		o.text, o.stored, o.head = e.ResponseObject, e.ResponseObject, w.response
+		if w.key.resource != pods || operationOf(e) != decision.Create {
+			return ""
+		}
+		var ok bool
+		if o.text, o.undone, ok = withoutFills(e.ResponseObject, e.Annotations); !ok {
+			o.text = nil
+			return reasonFills
+		}
+		return ""
 	}
+	text := e.RequestObject
 	switch {
 	case e.Truncated:
-		return written{}, reasonTruncated
-	case e.RequestObject == nil && e.Level == auditlog.LevelMetadata:
-		return written{}, reasonMetadata
-	case e.RequestObject == nil:
-		return written{}, reasonNoObject
+		return reasonTruncated
+	case text == nil && e.Level == auditlog.LevelMetadata:
+		return reasonMetadata
+	case text == nil:
+		return reasonNoObject
 	case e.Verb == "patch":
-		w.text, reason = patched(e, kind, old)
-	case headOf(e.RequestObject).kind == kind.Kind:
-		w.text = e.RequestObject
-	default:
-		return written{}, reasonNoObject
+		if text, reason = patched(e, w.kind, w.request, old); reason != "" {
+			return reason
+		}
+	case w.request.kind != w.kind.Kind:
+		return reasonNoObject
 	}
-	if reason != "" {
-		return written{}, reason
-	}
-	text, err := withWebhooks(w.text, e.Annotations)
+	decided, stored, err := withWebhooks(text, e.Annotations)
 	if err != nil {
-		return written{}, "the patch of a mutating webhook does not apply to the object in the log"
+		return "the patch of a mutating webhook does not apply to the object in the log"
 	}
-	return written{text, true}, ""
+	*o = written{text: decided, stored: stored, head: headOf(stored), fromRequest: true}
+	o.head.version = "" // it is the one before the write
+	return ""
+}
+
+// applies reports whether a patch is a server-side apply. The log does not have the type of a patch.
+func applies(e *auditlog.Event, patch *head) bool {
+	return patch.kind != "" && patch.apiVersion != "" && parametersOf(e).Has("fieldManager")
 }
 
 // patched applies the patch of a request to the object that was stored before.
-func patched(e *auditlog.Event, kind schema.GroupVersionKind, old []byte) (text []byte, reason string) {
+func patched(e *auditlog.Event, kind schema.GroupVersionKind, request head, stored func() []byte) (text []byte, reason string) {
 	patch := e.RequestObject
-	if h := headOf(patch); h.kind != "" && h.apiVersion != "" && strings.Contains(e.RequestURI, "fieldManager=") {
+	if applies(e, &request) {
 		return nil, reasonApply
 	}
+	old := stored()
 	if old == nil {
 		return nil, reasonPatch
 	}
 	if patch[0] == '[' {
 		decoded, err := jsonpatch.DecodePatch(patch)
 		if err == nil {
-			text, err = decoded.Apply(old)
+			text, err = applyJSON(old, decoded)
 		}
 		if err != nil {
 			return nil, reasonPatch
@@ -100,6 +124,49 @@ func patched(e *auditlog.Event, kind schema.GroupVersionKind, old []byte) (text 
 		return nil, reasonAmbiguous
 	}
 	return merged, ""
+}
+
+// leavesMetadata reports whether a patch changes neither labels nor annotations, whatever its type and whatever it is
+// applied to. Kubelets patch the status of Pods in this way.
+func leavesMetadata(e *auditlog.Event, request *head) bool {
+	patch := e.RequestObject
+	if e.Verb != "patch" || patch == nil || e.Truncated || applies(e, request) {
+		return false
+	}
+	if patch[0] == '[' {
+		var operations []operation
+		return json.Unmarshal(patch, &operations) == nil && !slices.ContainsFunc(operations, touchesMetadata)
+	}
+	leaves := true
+	_, err := auditlog.Members(patch, func(name string, value []byte) bool {
+		switch name {
+		case "metadata":
+			leaves = leaves && !changesLabels(value)
+		case "$patch", "$retainKeys":
+			leaves = false
+		}
+		return leaves
+	})
+	return err == nil && leaves
+}
+
+// changesLabels reports whether metadata in a patch has labels or annotations, or removes them.
+func changesLabels(metadata []byte) bool {
+	changes := false
+	_, err := auditlog.Members(metadata, func(name string, _ []byte) bool {
+		changes = changes || name == "labels" || name == "annotations" || name == "$patch" || name == "$retainKeys"
+		return !changes
+	})
+	return err != nil || changes
+}
+
+// touchesMetadata reports whether an operation may change labels or annotations.
+func touchesMetadata(o operation) bool {
+	return slices.ContainsFunc([]string{o.Path, o.From}, func(path string) bool {
+		segments := decision.Pointer(path).Segments()
+		return len(segments) < 2 && (len(segments) == 0 || segments[0] == "metadata") && (path == o.Path || o.Op == "move") ||
+			len(segments) >= 2 && segments[0] == "metadata" && (segments[1] == "labels" || segments[1] == "annotations")
+	})
 }
 
 // typeOf returns an object of the type by which the API server applies a strategic merge patch, or nil.
@@ -135,41 +202,4 @@ func typeOf(kind schema.GroupVersionKind) any {
 		return batchv1.CronJob{}
 	}
 	return nil
-}
-
-// webhookPatch is the prefix of the annotations in which the API server keeps the patches of mutating webhooks. Their
-// names end in round_<n>_index_<n>.
-const webhookPatch = "patch.webhook.admission.k8s.io/"
-
-var errNotJSONPatch = errors.New("not a JSON Patch")
-
-// withWebhooks applies the patches of mutating webhooks, in their order.
-func withWebhooks(text []byte, annotations map[string]string) ([]byte, error) {
-	var names []string
-	for name := range annotations {
-		if strings.HasPrefix(name, webhookPatch) {
-			names = append(names, name)
-		}
-	}
-	slices.SortFunc(names, func(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(a, b)) })
-	for _, name := range names {
-		var annotation struct {
-			Patch     json.RawMessage `json:"patch"`
-			PatchType string          `json:"patchType"`
-		}
-		if err := json.Unmarshal([]byte(annotations[name]), &annotation); err != nil {
-			return nil, err
-		}
-		if annotation.PatchType != "JSONPatch" || !bytes.HasPrefix(bytes.TrimSpace(annotation.Patch), []byte{'['}) {
-			return nil, errNotJSONPatch
-		}
-		patch, err := jsonpatch.DecodePatch(annotation.Patch)
-		if err != nil {
-			return nil, err
-		}
-		if text, err = patch.Apply(text); err != nil {
-			return nil, err
-		}
-	}
-	return text, nil
 }

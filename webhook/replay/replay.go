@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -29,8 +28,11 @@ type Options struct {
 	MaxMode  decision.Mode
 	// Against is a second configuration to decide by, or nil.
 	Against *config.Snapshot
-	// Facts has what is not in the log. If nil, it is unknown.
+	// Facts has what is not in the log, as it is at some later time. If nil, it is unknown.
 	Facts pipeline.FactSource
+	// History is what the log as a whole has of facts. If nil, facts count as unchanged after the log's last write of
+	// them, and as missing from the log until it has the first.
+	History *History
 	// Exclude has the namespaces that the webhook configurations do not send.
 	Exclude []string
 	// Memory limits what the last known objects take, in bytes. It defaults to DefaultMemory.
@@ -46,7 +48,7 @@ type Replayer struct {
 	now     time.Time
 	// deciders has that of the Snapshot, and that of Against if there is one.
 	deciders []*pipeline.Decider
-	covered  map[schema.GroupKind]bool
+	kinds    *Kinds
 }
 
 // New returns a Replayer that has seen no write.
@@ -58,7 +60,7 @@ func New(o Options) (*Replayer, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Replayer{options: o, store: objects, facts: newFacts(o.Facts), lookup: &lookup{store: objects}, covered: map[schema.GroupKind]bool{}}
+	r := &Replayer{options: o, store: objects, facts: newFacts(o.Facts, o.History), lookup: &lookup{store: objects}}
 	for _, snapshot := range []*config.Snapshot{o.Snapshot, o.Against} {
 		if snapshot == nil {
 			continue
@@ -66,12 +68,8 @@ func New(o Options) (*Replayer, error) {
 		r.deciders = append(r.deciders, pipeline.New(snapshot, r.facts, pipeline.Options{
 			MaxMode: o.MaxMode, Live: r.lookup, Pods: r.lookup, Now: func() time.Time { return r.now },
 		}))
-		for _, policy := range snapshot.Catalog().Policies() {
-			for _, kind := range policy.Kinds {
-				r.covered[kind] = true
-			}
-		}
 	}
+	r.kinds = KindsOf(o.Snapshot, o.Against)
 	return r, nil
 }
 
@@ -103,12 +101,18 @@ type Result struct {
 	Status Status
 	// Reason is why the Status is unknown.
 	Reason string
-	// Kind is zero if no policy covers it.
+	// Kind is zero if the webhook configurations do not send it.
 	Kind schema.GroupVersionKind
+	// Covered is true if a policy covers the Kind.
+	Covered bool
 	// Request is nil unless the Status is decided. It is the one at /validate.
 	Request *decision.Request
-	// Refused is true if the API server has refused the write after /validate.
+	// Refused is true if the API server has refused the write during or after validation: because of Taffrail or a quota,
+	// or because the object exists.
 	Refused bool
+	// Undone is true if the log has the object with values that Taffrail had filled in, which were removed before it was
+	// decided. Filled is true if they cannot be removed, so that the Status is unknown.
+	Undone, Filled bool
 	// Outcomes has that of the Snapshot, and that of Against if there is one.
 	Outcomes []Outcome
 }
@@ -144,141 +148,15 @@ func (r *Replayer) Write(ctx context.Context, e *auditlog.Event) Result {
 	result := Result{Event: e}
 	w := r.prepare(e)
 	result.Kind, result.Status, result.Reason = w.kind, w.status, w.reason
+	result.Covered = r.kinds.covers(w.kind)
+	result.Filled = w.status == StatusUnknown && w.reason == reasonFills
 	if w.status == StatusDecided {
 		r.now = e.Completed
-		result.Refused = w.refused
+		result.Refused, result.Undone = w.refused, w.object.undone
 		r.decide(ctx, w, &result)
 	}
-	r.take(e, w)
+	r.take(w)
 	return result
-}
-
-// write is a write with what is known about its object.
-type write struct {
-	event   *auditlog.Event
-	kind    schema.GroupVersionKind
-	aspect  aspect
-	key     objectKey
-	status  Status
-	reason  string
-	refused bool
-
-	object written
-	head   head
-	// before is the state before the write, or nil if it is not known or there was none.
-	before *known
-	// old is the object before an UPDATE, or nil if it is not known.
-	old     []byte
-	oldHead head
-}
-
-// prepare finds out whether admission would decide a write, and by which objects.
-func (r *Replayer) prepare(e *auditlog.Event) *write {
-	w := &write{event: e, aspect: aspectOf(e), status: StatusNotSent}
-	w.key = objectKey{resourceOf(&e.Object), namespaceOf(&e.Object), e.Object.Name}
-	w.kind = r.kindOf(e, w)
-	if isDryRun(e) {
-		w.status = StatusDryRun
-		return w
-	}
-	if w.kind == (schema.GroupVersionKind{}) || e.Verb == "delete" || e.Verb == "deletecollection" {
-		return w
-	}
-	if w.aspect != whole && w.aspect != metadata && w.aspect != binds {
-		return w
-	}
-	at := stageOf(e)
-	w.refused = at == reached
-	switch at {
-	case unreached:
-		w.status = StatusUnreached
-		return w
-	case unclear:
-		w.status, w.reason = StatusUnknown, "it failed, and the log does not show whether before or after validation"
-	case reached, succeeded:
-		w.status = StatusDecided
-	}
-	r.findObjects(w)
-	r.skipUnsent(w)
-	return w
-}
-
-// kindOf returns the kind of the object that a write is for, or zero if no policy covers it.
-func (r *Replayer) kindOf(e *auditlog.Event, w *write) schema.GroupVersionKind {
-	if w.aspect == binds {
-		return binding
-	}
-	if kind, found := kinds[w.key.resource]; found {
-		return kind
-	}
-	for _, text := range [][]byte{e.ResponseObject, e.RequestObject} {
-		h := headOf(text)
-		kind := schema.FromAPIVersionAndKind(h.apiVersion, h.kind)
-		if kind.Group == e.Object.APIGroup && kind.Group != "" && r.covered[kind.GroupKind()] {
-			return kind
-		}
-	}
-	return schema.GroupVersionKind{}
-}
-
-// findObjects finds the object of a write, and the one before it.
-func (r *Replayer) findObjects(w *write) {
-	e := w.event
-	response := headOf(e.ResponseObject)
-	if w.key.object == "" && response.kind == w.kind.Kind {
-		w.key.object = response.name
-	}
-	update := operationOf(e) == decision.Update
-	if w.before = r.store.get(w.key); w.before != nil && update {
-		text := r.store.textOf(w.before)
-		if h := headOf(text); precedes(&h, &response) {
-			w.old, w.oldHead = text, h
-		}
-	}
-	object, reason := objectOf(e, w.kind, w.old)
-	if reason != "" {
-		if w.status == StatusDecided {
-			w.status, w.reason = StatusUnknown, reason
-		}
-		return
-	}
-	w.object, w.head = object, headOf(object.text)
-	if w.key.object == "" {
-		w.key.object = w.head.name
-	}
-}
-
-// precedes reports whether an object may be the state right before another: of the same object, not later, and without
-// a change of the specification in between.
-func precedes(old, updated *head) bool {
-	switch {
-	case updated.uid == "":
-		return true // the response is not in the log
-	case old.uid != "" && old.uid != updated.uid:
-		return false
-	case isLater(old.version, updated.version):
-		return false
-	}
-	return updated.generation == 0 || old.generation == 0 || updated.generation <= old.generation+1
-}
-
-// skipUnsent sets the status of writes that the webhook configurations do not send.
-func (r *Replayer) skipUnsent(w *write) {
-	e := w.event
-	namespace := w.key.namespace
-	if w.key.resource == namespaces {
-		namespace = w.key.object
-	}
-	switch {
-	case slices.Contains(r.options.Exclude, namespace),
-		w.aspect == whole && w.object.text != nil && w.old != nil && endsDeletion(w),
-		w.aspect != whole && isControlPlane(e.User.Username),
-		w.aspect == metadata && w.object.text != nil && w.old != nil && sameMetadata(&w.head, &w.oldHead),
-		w.aspect == binds && w.object.text != nil && !carriesMetadata(&w.head):
-		w.status, w.reason = StatusNotSent, ""
-	case w.aspect == metadata && w.status == StatusDecided && w.old == nil:
-		w.status, w.reason = StatusUnknown, "whether it changes labels or annotations is not known, because the object before it is not in the log"
-	}
 }
 
 // decide decides a write by every configuration.
@@ -290,17 +168,13 @@ func (r *Replayer) decide(ctx context.Context, w *write, result *Result) {
 	}
 	identity.Namespace.Name = w.key.namespace
 	if w.kind == binding {
-		identity.Operation, w.old = decision.Create, nil
+		identity.Operation = decision.Create
 	}
 	for _, decider := range r.deciders {
 		outcome, req := r.outcome(ctx, decider, w, identity)
 		result.Outcomes = append(result.Outcomes, outcome)
 		if result.Request == nil {
 			result.Request = req
-		}
-		if limit, ok := errors.AsType[*request.LimitError](outcome.Err); ok {
-			result.Status, result.Reason, result.Outcomes = StatusUnknown, "it is too large to be inspected: "+limit.Error(), nil
-			return
 		}
 		if errors.Is(outcome.Err, request.ErrNotObject) {
 			result.Status, result.Reason, result.Outcomes = StatusUnknown, "its object in the log is not JSON", nil
@@ -311,28 +185,35 @@ func (r *Replayer) decide(ctx context.Context, w *write, result *Result) {
 
 // outcome decides a write by one configuration: a new Pod at /mutate first, and then the object as patched.
 func (r *Replayer) outcome(ctx context.Context, decider *pipeline.Decider, w *write, identity decision.Request) (o Outcome, validating *decision.Request) {
-	r.facts.reset()
-	r.lookup.reset(w.before != nil && w.before.born)
+	r.facts.reset(w.event.Received, r.now, w.object.head.version)
+	r.lookup.reset(w.known)
 	if w.object.fromRequest && w.key.resource == pods {
-		r.facts.missing[decision.FactLimitRanges] = "what LimitRanges add to the Pod is not in the log at level Request"
+		r.facts.missing[decision.FactLimitRanges] = "the log has the Pod as it was sent, without what LimitRanges have added"
 	}
 	text := w.object.text
 	if w.kind.GroupKind() == (schema.GroupKind{Kind: "Pod"}) && identity.Operation == decision.Create {
 		identity.Origin = decision.OriginMutating
 		var mutating *decision.Request
-		if mutating, o.Err = request.Recorded(identity, text, nil); o.Err != nil {
+		mutating, o.Err = request.Recorded(identity, text, nil)
+		if limit, ok := errors.AsType[*request.LimitError](o.Err); ok {
+			return r.oversized(ctx, decider, limit, identity)
+		} else if o.Err != nil {
 			return o, nil
 		}
 		if o.Mutating, o.Err = decider.Decide(ctx, mutating); o.Err != nil {
 			return o, nil
 		}
 		r.qualify(w, o.Mutating)
-		if text, o.Err = patch(text, o.Mutating.Patch); o.Err != nil {
+		if text, o.Err = applyPatch(text, o.Mutating.Patch); o.Err != nil {
+			o.Err = fmt.Errorf("applying the patch of /mutate: %w", o.Err)
 			return o, nil
 		}
 	}
 	identity.Origin = decision.OriginValidating
-	if validating, o.Err = request.Recorded(identity, text, w.old); o.Err != nil {
+	validating, o.Err = request.Recorded(identity, text, w.old())
+	if limit, ok := errors.AsType[*request.LimitError](o.Err); ok {
+		return r.oversized(ctx, decider, limit, identity)
+	} else if o.Err != nil {
 		return o, nil
 	}
 	if o.Validating, o.Err = decider.Decide(ctx, validating); o.Err != nil {
@@ -345,7 +226,7 @@ func (r *Replayer) outcome(ctx context.Context, decider *pipeline.Decider, w *wr
 // qualify makes denials unknown that depend on an object that is not in the log.
 func (r *Replayer) qualify(w *write, d *decision.Decision) {
 	why := r.lookup.incomplete
-	if operationOf(w.event) == decision.Update && w.old == nil && w.kind != binding {
+	if w.isUpdate() && w.before == nil {
 		why = "the stored object is not known, and may already have it"
 	}
 	if why == "" {
@@ -359,14 +240,12 @@ func (r *Replayer) qualify(w *write, d *decision.Decision) {
 	d.Verdict = decision.Worst(d.Findings)
 }
 
-// patch applies the patch of a decision to the text of an object.
-func patch(text []byte, operations []decision.PatchOperation) ([]byte, error) {
-	if len(operations) == 0 {
-		return text, nil
+// oversized decides a write of an object that exceeds the limits of inspection, as admission does.
+func (r *Replayer) oversized(ctx context.Context, decider *pipeline.Decider, limit *request.LimitError, identity decision.Request) (o Outcome, validating *decision.Request) {
+	if limit.Request != nil {
+		identity = *limit.Request
 	}
-	patched, err := applyPatch(text, operations)
-	if err != nil {
-		return nil, fmt.Errorf("applying the patch of /mutate: %w", err)
-	}
-	return patched, nil
+	identity.Origin = decision.OriginValidating
+	o.Validating, o.Err = decider.DecideOversized(ctx, &request.LimitError{What: limit.What, Limit: limit.Limit, Request: &identity})
+	return o, &identity
 }

@@ -46,6 +46,10 @@ type Counts struct {
 	Filled int64 `json:"filled"`
 	// Refused counts those of Sent that the API server refused later.
 	Refused int64 `json:"refused"`
+	// Undone counts the Pods that are decided without values that Taffrail had filled in. NotUndone counts those that
+	// are unknown because these values cannot be told from others.
+	Undone    int64 `json:"undone"`
+	NotUndone int64 `json:"notUndone"`
 	// The others were not sent.
 	NotSent   int64 `json:"notSent"`
 	DryRuns   int64 `json:"dryRuns"`
@@ -90,6 +94,10 @@ type Workload struct {
 	Count    int64     `json:"count"`
 	First    time.Time `json:"first"`
 	Last     time.Time `json:"last"`
+
+	// unnamed is true if the Name lacks a credential. named has those Writers that lack none.
+	unnamed bool
+	named   []string
 }
 
 // Finding is a finding in a Workload.
@@ -105,9 +113,6 @@ type Finding struct {
 	Unknown     string        `json:"unknown"`
 	// Text is the finding as admission prints it.
 	Text string `json:"text"`
-
-	// lacksFacts is true if the policy was not evaluated for want of facts.
-	lacksFacts bool
 }
 
 // Changes is what a second configuration changes.
@@ -121,7 +126,9 @@ type Changes struct {
 	OtherPatch int64 `json:"otherPatch"`
 	// Uncertain counts the writes that are unknown under the second configuration, or only under the first, and denied
 	// under the second.
-	Uncertain int64    `json:"uncertain"`
+	Uncertain int64 `json:"uncertain"`
+	// Errors counts those of Uncertain that could not be decided because of an error.
+	Errors    int64    `json:"errors"`
 	Workloads []Change `json:"workloads"`
 	// MoreWorkloads counts the changed writes of workloads beyond those listed.
 	MoreWorkloads int64 `json:"moreWorkloads"`
@@ -149,3 +156,7 @@ const (
 	OtherMode      ChangeKind = "other findings or modes"
 	OtherPatch     ChangeKind = "other patch"
 )
+
+func changeKinds() []ChangeKind {
+	return []ChangeKind{NewlyDenied, Uncertain, NoLongerDenied, OtherMode, OtherPatch}
+}

@@ -6,9 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	jsonpatch "github.com/evanphx/json-patch/v5"
-
-	"taffrail.dev/webhook/decision"
 	"taffrail.dev/webhook/replay/auditlog"
 )
 
@@ -37,10 +34,7 @@ func orEmpty(text []byte) []byte {
 // endsDeletion reports whether an update of a terminating object changes only metadata and status, but no labels or
 // annotations.
 func endsDeletion(w *write) bool {
-	if !w.oldHead.terminating || !sameMetadata(&w.head, &w.oldHead) {
-		return false
-	}
-	return slices.EqualFunc(content(w.object.text), content(w.old), bytes.Equal)
+	return w.object.head.sum == w.before.sum && slices.EqualFunc(content(w.object.stored), content(w.old()), bytes.Equal)
 }
 
 // content returns the members of an object besides metadata and status, in the order of the API server.
@@ -53,16 +47,4 @@ func content(text []byte) (members [][]byte) {
 		return true
 	})
 	return members
-}
-
-func applyPatch(text []byte, operations []decision.PatchOperation) ([]byte, error) {
-	encoded, err := json.Marshal(operations)
-	if err != nil {
-		return nil, err
-	}
-	decoded, err := jsonpatch.DecodePatch(encoded)
-	if err != nil {
-		return nil, err
-	}
-	return decoded.Apply(text)
 }

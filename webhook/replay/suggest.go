@@ -37,7 +37,8 @@ const exemptionsHeader = `# Exemptions for the objects that would have been deni
 # needs a reason and an owner.
 `
 
-// Suggest returns what may be done about the workloads that would be denied. now is the day on which the suggested
+// Suggest returns what may be done about the workloads that would be denied, besides those whose names contain
+// credentials. now is the day on which the suggested
 // Exemptions begin.
 func Suggest(r *Report, now time.Time) ([]Suggestion, error) {
 	writers, exempt := map[string]map[string]bool{}, map[[2]string][]*Workload{}
@@ -50,14 +51,17 @@ func Suggest(r *Report, now time.Time) ([]Suggestion, error) {
 			}
 			if w.Operator != "" {
 				for _, guardrail := range f.Guardrails {
-					if writers[guardrail] == nil {
+					if writers[guardrail] == nil && len(w.named) > 0 {
 						writers[guardrail] = map[string]bool{}
 					}
-					for _, writer := range w.Writers {
+					for _, writer := range w.named {
 						writers[guardrail][writer] = true
 					}
 				}
 				continue
+			}
+			if w.unnamed {
+				continue // an Exemption for the name as reported would exempt another object
 			}
 			key := [2]string{w.exemptedNamespace(), f.Policy}
 			if !slices.Contains(exempt[key], w) {

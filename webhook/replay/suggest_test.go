@@ -17,10 +17,18 @@ func TestSuggest(t *testing.T) {
 	c := replay.NewCollector(replay.CollectorOptions{})
 	owned := pod(bad)
 	owned["metadata"].(map[string]any)["ownerReferences"] = []any{map[string]any{"apiVersion": "db.example.com/v1", "kind": "Database", "name": "d", "uid": "d1", "controller": true}}
+	const token = "key-0123456789abcdef0123456789abcdef" // Redact changes it
+	named := func(name string) map[string]any {
+		d := deployment(bad)
+		d["metadata"].(map[string]any)["name"] = name
+		return d
+	}
 	results := []replay.Result{
 		l.write("create", "apps/deployments", "web", deployment(bad)),
 		l.write("create", "pods", "db-0", owned, func(e *auditlog.Event) { e.User.Username = "system:serviceaccount:db:operator" }),
 		l.write("create", "apps/deployments", "fine", deployment(good)),
+		l.write("create", "apps/deployments", token, named(token)),
+		l.write("create", "pods", "db-1", owned, func(e *auditlog.Event) { e.User.Username = token }),
 	}
 	for i := range results {
 		c.Add(&results[i])

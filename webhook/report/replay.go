@@ -78,9 +78,13 @@ func (p *replayText) log() {
 		p.line("note: no events from %s to %s UTC", minute(gap.From), minute(gap.To))
 	}
 	note(log.Truncated, "%s cut off because of the size of the event, without the object", isAre(log.Truncated, "write"))
-	note(log.OutOfOrder, "%s delivered more than 5 minutes late, and may be compared with the wrong state", isAre(log.OutOfOrder, "write"))
+	note(log.Duplicates, "%s in the log more than once, and counted once", isAre(log.Duplicates, "write"))
+	note(log.OutOfOrder, "%s more than 5 minutes out of order, and may be compared with the wrong state", isAre(log.OutOfOrder, "write"))
 	note(log.Other, "%s not audit events", isAre(log.Other, "text"))
 	note(log.GKE, "%s in the format of Google Cloud, which contains no objects that can be decided", isAre(log.GKE, "entry"))
+	note(int64(log.Damaged), "%s damaged or not complete, and not read to the end", isAre(int64(log.Damaged), "file"))
+	note(p.report.Counts.Undone, "%s decided without values that Taffrail had filled in", isAre(p.report.Counts.Undone, "Pod"))
+	note(p.report.Counts.NotUndone, "%s unknown because the values that Taffrail had filled in cannot be told from others", isAre(p.report.Counts.NotUndone, "Pod"))
 	note(p.report.Evicted, "%s forgotten for want of memory", isAre(p.report.Evicted, "object"))
 	note(log.Broken, "%s could not be read:", plural64(log.Broken, "place"))
 	for i, problem := range log.Problems {
@@ -111,14 +115,20 @@ func conclusion(c *replay.ResourceCoverage) string {
 	switch {
 	case strings.HasSuffix(c.Resource, "/scale"):
 		return "not decided"
+	case c.Fact && known == replay.DetailNames && c.Mixed():
+		return "known in part"
 	case c.Fact && known == replay.DetailNames:
 		return "not known"
 	case c.Fact:
 		return "known from the first write on"
+	case !c.Covered:
+		return "not covered by a policy"
 	case known == replay.DetailObjects:
 		return "decided"
 	case known == replay.DetailRequests:
 		return "decided, except for many patches"
+	case c.Mixed():
+		return "decided in part"
 	}
 	return "cannot be decided"
 }
@@ -143,7 +153,7 @@ func (p *replayText) counts() {
 		p.line("  new Pods with values filled in: %d", n.Filled)
 	}
 	if n.Refused > 0 {
-		p.line("  refused by a quota, or because the object exists: %d", n.Refused)
+		p.line("  refused by Taffrail, by a quota, or because the object exists: %d", n.Refused)
 	}
 	p.line("not sent: %d; dry runs: %d; refused before validation: %d", n.NotSent, n.DryRuns, n.Unreached)
 	p.line("")
@@ -244,6 +254,9 @@ func (p *replayText) changes() {
 			fmt.Fprintf(t, "  %d\t%s\n", row.n, row.what) //nolint:errcheck // a Builder takes everything
 		}
 	})
+	if c.Errors > 0 {
+		p.line("  uncertain because of an error: %d", c.Errors)
+	}
 	p.line("")
 	for i := range c.Workloads {
 		one := &c.Workloads[i]

@@ -1,7 +1,9 @@
 package auditlog
 
 import (
+	"bytes"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -17,9 +19,9 @@ func (s *stream) container() {
 	s.skip(1)
 	var err error
 	if c == '[' {
-		err = s.elements()
+		err = s.elements(0)
 	} else {
-		err = s.membersOf(at)
+		err = s.membersOf(at, 0)
 	}
 	if err != nil {
 		s.unreadable(Position{s.file, s.line}, err)
@@ -27,13 +29,24 @@ func (s *stream) container() {
 	}
 }
 
+// maxNesting is how deep lists are unwrapped: pages of a list in an array.
+const maxNesting = 3
+
 // elements reads the elements of a list up to its end.
-func (s *stream) elements() error {
+func (s *stream) elements(depth int) error {
 	for more := s.peek() != ']'; more && !s.stopped; {
 		at := Position{s.file, s.line}
 		c := s.peek()
 		if c == end {
 			return errCut
+		}
+		if unwrapped, err := s.unwrap(at, depth); err != nil || s.stopped {
+			return err
+		} else if unwrapped {
+			if more, err = s.nextElement(); err != nil {
+				return err
+			}
+			continue
 		}
 		text, err := s.value(false)
 		switch {
@@ -54,15 +67,8 @@ func (s *stream) elements() error {
 			return err
 		}
 		s.skip(len(text))
-		switch s.peek() {
-		case ',':
-			s.skip(1)
-		case ']':
-			more = false
-		case end:
-			return errCut
-		default:
-			return errSyntax
+		if more, err = s.nextElement(); err != nil {
+			return err
 		}
 	}
 	if s.stopped {
@@ -72,8 +78,49 @@ func (s *stream) elements() error {
 	return nil
 }
 
+// nextElement goes on to the next element of a list, and reports whether there is one.
+func (s *stream) nextElement() (more bool, err error) {
+	switch s.peek() {
+	case ',':
+		s.skip(1)
+		return true, nil
+	case ']':
+		return false, nil
+	case end:
+		return false, errCut
+	}
+	return false, errSyntax
+}
+
+// unwrap reads an element that is itself a list, or contains one: a page of a command's output, or an EventList.
+func (s *stream) unwrap(at Position, depth int) (bool, error) {
+	if depth >= maxNesting {
+		return false, nil
+	}
+	switch s.peek() {
+	case '[':
+		s.skip(1)
+		return true, s.elements(depth + 1)
+	case '{':
+		if holdsList(s.ahead(containerPrefix)) {
+			s.skip(1)
+			return true, s.membersOf(at, depth+1)
+		}
+	}
+	return false, nil
+}
+
+// holdsList reports whether a text begins an object with a list of events. An event has its auditID first.
+func holdsList(text []byte) bool {
+	return !bytes.Contains(text, []byte(`"auditID"`)) && slices.ContainsFunc(containerMarks, func(mark []byte) bool { return bytes.Contains(text, mark) }) ||
+		slices.ContainsFunc(listMarks, func(mark []byte) bool { return bytes.HasPrefix(bytes.Join(bytes.Fields(text), nil), mark) })
+}
+
+// listMarks are the beginnings of objects that contain events right away.
+var listMarks = [][]byte{[]byte(`{"events":[`), []byte(`{"items":[`), []byte(`{"logEvents":[`), []byte(`{"records":[`), []byte(`{"Records":[`), []byte(`{"kind":"EventList"`)}
+
 // membersOf reads the members of an object up to its end.
-func (s *stream) membersOf(at Position) error {
+func (s *stream) membersOf(at Position, depth int) error {
 	whole, listed := []byte{'{'}, false
 	for more := s.peek() != '}'; more; {
 		if s.peek() != '"' {
@@ -95,7 +142,7 @@ func (s *stream) membersOf(at Position) error {
 		if lists[name] && s.peek() == '[' {
 			listed = true
 			s.skip(1)
-			if err := s.elements(); err != nil || s.stopped {
+			if err := s.elements(depth); err != nil || s.stopped {
 				return err
 			}
 		} else if whole, err = s.member(whole, name, listed); err != nil {

@@ -11,8 +11,8 @@ import (
 // document has the members of a JSON object that an audit log may consist of, as texts.
 type document struct {
 	// Of an event.
-	level, auditID, stage, requestURI, verb, user, impersonated, userAgent, objectRef, status []byte
-	requestObject, responseObject, received, completed, annotations                           []byte
+	level, auditID, stage, requestURI, verb, user, impersonated, objectRef, status []byte
+	requestObject, responseObject, received, completed, annotations                []byte
 	// Of an envelope: message and timestamp of CloudWatch, properties and time of AKS, log of a container runtime, and
 	// protoPayload of GKE.
 	message, timestamp, properties, azureTime, log, protoPayload []byte
@@ -50,8 +50,6 @@ func (d *document) field(name string) *[]byte {
 		return &d.user
 	case "impersonatedUser":
 		return &d.impersonated
-	case "userAgent":
-		return &d.userAgent
 	case "objectRef":
 		return &d.objectRef
 	case "responseStatus":
@@ -122,28 +120,19 @@ func parseTime(text []byte) (time.Time, bool) {
 }
 
 // event returns the event, or an error if a field has the wrong type. It copies everything that it needs.
-func (d *document) event() (*Event, error) {
+func (d *document) event(needed func(*ObjectRef) bool, users users) (*Event, error) {
 	e := &Event{Truncated: d.cut}
-	var user, impersonated User
 	for _, field := range []struct {
 		name string
 		text []byte
-		into any
-	}{
-		{"level", d.level, &e.Level}, {"auditID", d.auditID, &e.AuditID}, {"requestURI", d.requestURI, &e.RequestURI}, {"verb", d.verb, &e.Verb},
-		{"user", d.user, &user}, {"impersonatedUser", d.impersonated, &impersonated}, {"userAgent", d.userAgent, &e.UserAgent},
-		{"objectRef", d.objectRef, &e.Object}, {"responseStatus", d.status, &e.Status}, {"annotations", d.annotations, &e.Annotations},
-	} {
-		if field.text == nil {
-			continue
-		}
-		if err := json.Unmarshal(field.text, field.into); err != nil {
-			return nil, fmt.Errorf("%s has the wrong type", field.name) // the JSON error would quote the value
+		into *string
+	}{{"level", d.level, (*string)(&e.Level)}, {"auditID", d.auditID, &e.AuditID}, {"verb", d.verb, &e.Verb}} {
+		if err := decode(field.name, field.text, field.into); err != nil {
+			return nil, err
 		}
 	}
-	e.User = user
-	if impersonated.Username != "" {
-		e.User, e.Impersonator = impersonated, user.Username
+	if err := decode("objectRef", d.objectRef, &e.Object); err != nil {
+		return nil, err
 	}
 	var ok bool
 	for _, at := range []struct {
@@ -158,11 +147,77 @@ func (d *document) event() (*Event, error) {
 			return nil, fmt.Errorf("%s is not a time", at.name)
 		}
 	}
+	if needed != nil && !needed(&e.Object) {
+		return e, nil
+	}
+	return e, d.rest(e, users)
+}
+
+// rest sets what only writes that are needed have.
+func (d *document) rest(e *Event, users users) (err error) {
+	if e.User, err = users.decode("user", d.user); err != nil {
+		return err
+	}
+	if impersonated, err := users.decode("impersonatedUser", d.impersonated); err != nil {
+		return err
+	} else if impersonated.Username != "" {
+		e.User = impersonated
+	}
+	for _, field := range []struct {
+		name string
+		text []byte
+		into any
+	}{
+		{"requestURI", d.requestURI, &e.RequestURI}, {"responseStatus", d.status, &e.Status}, {"annotations", d.annotations, &e.Annotations},
+	} {
+		if err := decode(field.name, field.text, field.into); err != nil {
+			return err
+		}
+	}
 	if e.Annotations["audit.k8s.io/truncated"] == "true" {
 		e.Truncated = true
 	}
 	e.RequestObject, e.ResponseObject = object(d.requestObject), object(d.responseObject)
-	return e, nil
+	return nil
+}
+
+// users has the users that were decoded, by their texts. Few users make most writes.
+type users map[string]User
+
+// maxUsers limits the memory for users.
+const maxUsers = 500
+
+func (u users) decode(field string, text []byte) (User, error) {
+	if text == nil {
+		return User{}, nil
+	}
+	if user, found := u[string(text)]; found {
+		return user, nil
+	}
+	var user User
+	if err := decode(field, text, &user); err != nil {
+		return user, err
+	}
+	if len(u) >= maxUsers {
+		clear(u)
+	}
+	u[string(text)] = user
+	return user, nil
+}
+
+// decode decodes the text of a field, unless it is nil.
+func decode(name string, text []byte, into any) error {
+	if text == nil {
+		return nil
+	}
+	if plain, ok := into.(*string); ok && len(text) >= 2 && text[0] == '"' && bytes.IndexByte(text, '\\') < 0 {
+		*plain = string(text[1 : len(text)-1])
+		return nil
+	}
+	if err := json.Unmarshal(text, into); err != nil {
+		return fmt.Errorf("%s has the wrong type", name) // the JSON error would quote the value
+	}
+	return nil
 }
 
 // object returns a copy of the text of an object, or nil if it is something else.

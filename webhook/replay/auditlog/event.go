@@ -23,12 +23,9 @@ type Event struct {
 	RequestURI string
 	Verb       string
 	// User is the one that admission sees: the impersonated user, if there is one.
-	User User
-	// Impersonator is the name of the user who impersonates User; empty if nobody does.
-	Impersonator string
-	UserAgent    string
-	Object       ObjectRef
-	Status       Status
+	User   User
+	Object ObjectRef
+	Status Status
 	// RequestObject and ResponseObject are JSON texts, and nil if the log does not have them.
 	RequestObject, ResponseObject []byte
 	// Received is when the API server received the request, and Completed when it had sent the response.
@@ -56,6 +53,8 @@ type ObjectRef struct {
 	Namespace   string `json:"namespace"`
 	Name        string `json:"name"`
 	UID         string `json:"uid"`
+	// ResourceVersion is the version of the object that the client has sent, empty if it has sent none.
+	ResourceVersion string `json:"resourceVersion"`
 }
 
 // Status is the part of a response that has no object.
@@ -65,8 +64,29 @@ type Status struct {
 	Message string `json:"message"`
 }
 
+// eventOverhead is what an Event takes besides its texts, approximately.
+const eventOverhead = 1024
+
 // Size returns how many bytes of memory the event keeps, approximately.
-func (e *Event) Size() int { return len(e.RequestObject) + len(e.ResponseObject) + 1024 }
+func (e *Event) Size() int {
+	size := eventOverhead + len(e.RequestObject) + len(e.ResponseObject) + len(e.Level) + len(e.AuditID) + len(e.RequestURI) + len(e.Verb) + len(e.User.Username) + len(e.User.UID) + len(e.Status.Reason) + len(e.Status.Message)
+	ref := &e.Object
+	size += len(ref.APIGroup) + len(ref.APIVersion) + len(ref.Resource) + len(ref.Subresource) + len(ref.Namespace) + len(ref.Name) + len(ref.UID) + len(ref.ResourceVersion)
+	const entry = 48 // of a map or a list, with its strings
+	for _, group := range e.User.Groups {
+		size += entry + len(group)
+	}
+	for name, values := range e.User.Extra {
+		size += entry + len(name)
+		for _, value := range values {
+			size += entry + len(value)
+		}
+	}
+	for name, value := range e.Annotations {
+		size += entry + len(name) + len(value)
+	}
+	return size
+}
 
 // Position is where something is in a log.
 type Position struct {

@@ -16,6 +16,9 @@ type Options struct {
 	Stdin io.Reader
 	// Until is the time after which writes are left out; zero means no limit.
 	Until time.Time
+	// Needed reports whether a write of an object is needed in full. Others have only a level, a verb, a time and the
+	// object's reference, and are read faster. If nil, all are needed.
+	Needed func(*ObjectRef) bool
 	// Progress is called from time to time. It may be nil.
 	Progress func(*Stats)
 }
@@ -23,6 +26,10 @@ type Options struct {
 const (
 	// sorted is the time over which writes are sorted. Delivery to a log group is not in order.
 	sorted = 5 * time.Minute
+	// maxJump is the time between two events of a file above which a third one must confirm it.
+	maxJump = time.Hour
+	// maxSame limits the memory for writes of the same time.
+	maxSame = 10_000
 	// maxSorted limits the memory for that, in bytes of events.
 	maxSorted = 16 << 20
 	// probed is the number of bytes of a file, decompressed, that are read to find out when it begins.
@@ -54,6 +61,10 @@ func (l *Log) Writes() iter.Seq[*Event] {
 			e := m.next()
 			if e == nil {
 				return
+			}
+			if m.repeats(e) {
+				l.stats.Duplicates++
+				continue
 			}
 			if !l.options.Until.IsZero() && e.Completed.After(l.options.Until) {
 				continue
@@ -97,7 +108,7 @@ func firstTime(name string) time.Time {
 		return time.Time{}
 	}
 	var stats Stats
-	s := &stream{window: newWindow(io.LimitReader(content, probed)), stats: &stats, emit: func(*Event) bool { return true }}
+	s := &stream{window: newWindow(io.LimitReader(content, probed)), stats: &stats, users: users{}, emit: func(*Event) bool { return true }}
 	s.read()
 	return stats.First
 }
@@ -108,6 +119,32 @@ type source struct {
 	stop func()
 	// frontier is the latest time of the events that were read.
 	frontier time.Time
+	// ahead is the time of an event that is much later than the others, until a second one confirms it; zero if there
+	// is none.
+	ahead time.Time
+}
+
+// advanceTo moves the frontier to the time of an event. A clock may have been wrong for a moment, and every write
+// after that would be late: a jump counts only if the next event is as late.
+func (s *source) advanceTo(at time.Time) {
+	switch {
+	case !at.After(s.frontier.Add(maxJump)):
+		s.ahead = time.Time{}
+		if at.After(s.frontier) {
+			s.frontier = at
+		}
+	case s.ahead.IsZero():
+		s.ahead = at
+	default:
+		s.frontier, s.ahead = earlier(s.ahead, at), time.Time{}
+	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // merger sorts the writes of several files by time.
@@ -120,6 +157,29 @@ type merger struct {
 	emitted time.Time
 	order   int64
 	counted int64
+	// same has the writes that were completed at the time of the last one.
+	same map[identity]struct{}
+	last time.Time
+}
+
+// identity identifies a write. Delivery to a log group repeats events.
+type identity struct {
+	auditID, verb string
+	object        ObjectRef
+}
+
+// repeats reports whether a write was returned before. Writes come by time, and a repeated one has the same time.
+func (m *merger) repeats(e *Event) bool {
+	if e.AuditID == "" {
+		return false
+	}
+	if len(m.same) == 0 || len(m.same) >= maxSame || !e.Completed.Equal(m.last) {
+		m.same, m.last = map[identity]struct{}{}, e.Completed
+	}
+	id := identity{e.AuditID, e.Verb, e.Object}
+	_, found := m.same[id]
+	m.same[id] = struct{}{}
+	return found
 }
 
 // next returns the next write, or nil at the end.
@@ -169,9 +229,7 @@ func (m *merger) advance(from *source) {
 		m.open = slices.DeleteFunc(m.open, func(s *source) bool { return s == from })
 		return
 	}
-	if e.Completed.After(from.frontier) {
-		from.frontier = e.Completed
-	}
+	from.advanceTo(e.Completed)
 	m.order++
 	m.size += e.Size()
 	heap.Push(&m.queue, queued{e, m.order})
@@ -204,11 +262,11 @@ func (l *Log) events(name string) iter.Seq[*Event] {
 		defer func() { closing() }()
 		if err != nil {
 			l.stats.Unread++
-			l.stats.problem(Position{File: displayName(name)}, err.Error())
+			l.stats.problem(Position{File: displayName(name)}, explained(err))
 			return
 		}
 		l.stats.Files++
-		s := &stream{window: newWindow(content), file: displayName(name), stats: &l.stats, emit: yield}
+		s := &stream{window: newWindow(content), file: displayName(name), stats: &l.stats, needed: l.options.Needed, users: users{}, emit: yield}
 		s.read()
 	}
 }

@@ -114,6 +114,10 @@ func TestFormats(t *testing.T) {
 		"Firehose, twice":             gzipped(gzipped(envelope(1)) + gzipped(envelope(2))),
 		"AKS":                         azure(1) + "\n" + azure(2),
 		"AKS records":                 `{"records":[` + azure(1) + "," + azure(2) + `]}`,
+		"array of EventLists":         "[" + list[:strings.LastIndex(list, ","+event(2))] + "]}," + strings.SplitN(list, event(1), 2)[0] + event(2) + "]}]",
+		"array of pages":              `[{"events":[` + entry(1) + `],"nextToken":"x"}, {"events": [` + entry(2) + `]}]`,
+		"array of indented lists":     "[" + indented.String() + "]",
+		"array of arrays":             "[[" + event(1) + "],[" + event(2) + "]]",
 		"array":                       "[" + event(1) + ",\n" + event(2) + "]",
 		"container log":               `{"log":` + quoted(event(1)+"\n") + `,"stream":"stdout"}` + "\n" + event(2),
 		"byte for byte, indented":     "{\n\"kind\":\"Event\"," + strings.TrimPrefix(event(1), `{"kind":"Event",`) + "\n" + event(2),
@@ -125,7 +129,7 @@ func TestFormats(t *testing.T) {
 			}
 			e := events[1]
 			if e.User.Username != "alice" || e.User.Extra["a"][0] != "b" || e.Object.Name != "web" || e.Status.Code != 201 || e.Truncated ||
-				string(e.RequestObject) != `{"kind":"Deployment","a":"}{\n"}` && name != "EventList, indented" || e.Annotations["x/y"] != "z" ||
+				string(e.RequestObject) != `{"kind":"Deployment","a":"}{\n"}` && !strings.Contains(name, "indented") || e.Annotations["x/y"] != "z" ||
 				!e.Completed.Equal(began.Add(2*time.Second)) || e.Level != auditlog.LevelRequestResponse {
 				t.Errorf("%+v", e)
 			}
@@ -182,6 +186,9 @@ func TestDamage(t *testing.T) {
 			if name == "gzip ends early" {
 				ids = []string{} // how much is left depends on the compressor
 			}
+			if damaged := name == "gzip ends early"; (stats.Damaged == 1) != damaged {
+				t.Errorf("%+v", stats)
+			}
 			if !slices.Equal(ids, test.ids) || stats.Broken != test.broken || stats.Truncated != test.truncated || stats.Other != test.other {
 				t.Fatalf("%v, %+v", ids, stats)
 			}
@@ -219,6 +226,25 @@ func TestWritesAreSorted(t *testing.T) {
 	}
 }
 
+// A zstd window that is too large is named, with what to do about it.
+func TestLargeWindows(t *testing.T) {
+	var all bytes.Buffer
+	w, err := zstd.NewWriter(&all, zstd.WithWindowSize(64<<20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Write([]byte(event(1) + "\n")) //nolint:errcheck // a buffer takes everything
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	w.Write([]byte(event(2) + "\n")) //nolint:errcheck // as above
+	w.Close()
+	_, _, stats := read(t, auditlog.Options{}, map[string]string{"a": all.String()})
+	if stats.Unread+stats.Damaged != 1 || !strings.Contains(stats.Problems[0].Reason, "its zstd window is larger than 8 MiB") {
+		t.Errorf("%+v", stats)
+	}
+}
+
 // A write that is delivered hours late is returned, and counted.
 func TestLateWrites(t *testing.T) {
 	ids, _, stats := read(t, auditlog.Options{}, map[string]string{"a": event(7000) + "\n" + event(9000) + "\n" + event(8000) + "\n" + event(1)})
@@ -229,7 +255,7 @@ func TestLateWrites(t *testing.T) {
 
 func TestImpersonation(t *testing.T) {
 	_, events, _ := read(t, auditlog.Options{}, map[string]string{"a": event(1, `"sourceIPs"`, `"impersonatedUser":{"username":"bob","groups":["ops"]},"sourceIPs"`)})
-	if e := events[0]; e.User.Username != "bob" || e.User.Groups[0] != "ops" || e.Impersonator != "alice" {
+	if e := events[0]; e.User.Username != "bob" || e.User.Groups[0] != "ops" {
 		t.Errorf("%+v", e)
 	}
 }

@@ -139,6 +139,40 @@ func Members(text []byte, each func(name string, value []byte) bool) (length int
 	}
 }
 
+// Elements calls each for the elements of the list that a text is, until it returns false.
+func Elements(text []byte, each func(value []byte) bool) error {
+	at := blank(text, 0)
+	if at == len(text) {
+		return errCut
+	}
+	if text[at] != '[' {
+		return errSyntax
+	}
+	at = blank(text, at+1)
+	if at < len(text) && text[at] == ']' {
+		return nil
+	}
+	for {
+		to, err := valueEnd(text, at)
+		if err != nil {
+			return err
+		}
+		if !each(text[at:to]) {
+			return nil
+		}
+		at = blank(text, to)
+		switch {
+		case at == len(text):
+			return errCut
+		case text[at] == ']':
+			return nil
+		case text[at] != ',':
+			return errSyntax
+		}
+		at = blank(text, at+1)
+	}
+}
+
 // blank returns the position of the next byte that is not white space.
 func blank(text []byte, at int) int {
 	for at < len(text) && (text[at] == ' ' || text[at] == '\n' || text[at] == '\t' || text[at] == '\r') {

@@ -17,13 +17,17 @@ type Stats struct {
 	// Reads counts the events that are not completed writes.
 	Reads  int64 `json:"reads"`
 	Writes int64 `json:"writes"`
+	// Duplicates counts the writes that the log has more than once. They are returned once.
+	Duplicates int64 `json:"duplicates"`
+	// Damaged counts the files of which only a part could be read. They are among the Problems.
+	Damaged int `json:"damaged"`
 	// Truncated counts the writes whose objects were too large for the log.
 	Truncated int64 `json:"truncated"`
 	// Other counts the texts that are not audit events: other logs of the same log group.
 	Other int64 `json:"other"`
 	// GKE counts the entries in the format of Google Cloud, which is not read.
 	GKE int64 `json:"gke"`
-	// OutOfOrder counts the writes that were more out of order than the window that is sorted.
+	// OutOfOrder counts the writes that come more than five minutes after later ones, so that they are not sorted.
 	OutOfOrder int64 `json:"outOfOrder"`
 	// Broken counts the problems. Problems has the first of them.
 	Broken   int64     `json:"broken"`

@@ -3,9 +3,12 @@ package auditlog
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"strconv"
 	"time"
+
+	"github.com/klauspost/compress/zstd"
 )
 
 // stream reads the events of one file.
@@ -13,6 +16,9 @@ type stream struct {
 	*window
 	file  string
 	stats *Stats
+	// needed is Options.Needed.
+	needed func(*ObjectRef) bool
+	users  users
 	// emit returns false to end the stream.
 	emit func(*Event) bool
 	// stopped is set once emit has returned false.
@@ -41,8 +47,17 @@ func (s *stream) read() {
 // reportEnd reports an error of the stream. What was read before it is used.
 func (s *stream) reportEnd() {
 	if s.err != nil && !errors.Is(s.err, io.EOF) {
-		s.stats.problem(Position{s.file, s.line}, "the file ends early or is damaged from here on: "+s.err.Error())
+		s.stats.Damaged++
+		s.stats.problem(Position{s.file, s.line}, "the file ends early or is damaged from here on: "+explained(s.err))
 	}
+}
+
+// explained returns the text of an error, with what to do about it if that is known.
+func explained(err error) string {
+	if errors.Is(err, zstd.ErrWindowSizeExceeded) || errors.Is(err, zstd.ErrDecoderSizeExceeded) {
+		return fmt.Sprintf("its zstd window is larger than %d MiB: compress it again without --long or --ultra", maxZstdWindow>>20)
+	}
+	return err.Error()
 }
 
 // containerPrefix is how many bytes are looked at to recognize a document that contains events.
@@ -113,18 +128,18 @@ func isWriteTest(line []byte) bool {
 
 // message reads the text of a log event. Log groups contain other logs too.
 func (s *stream) message(at Position, text []byte, logged time.Time) {
-	if len(text) == 0 || text[0] != '{' {
-		s.stats.Other++
-		return
-	}
-	length, err := valueEnd(text, 0)
-	if err != nil {
-		s.broken(at, text, logged, err)
-		return
-	}
-	s.object(at, text[:length], logged)
-	if rest := bytes.TrimSpace(text[length:]); len(rest) > 0 {
-		s.message(at, rest, logged)
+	for first := true; (first || len(text) > 0) && !s.stopped; first = false {
+		if len(text) == 0 || text[0] != '{' {
+			s.stats.Other++
+			return
+		}
+		length, err := valueEnd(text, 0)
+		if err != nil {
+			s.broken(at, text, logged, err)
+			return
+		}
+		s.object(at, text[:length], logged)
+		text = text[length+blank(text[length:], 0):]
 	}
 }
 
@@ -210,7 +225,7 @@ func (s *stream) event(at Position, d *document, logged time.Time) {
 	if !write {
 		return
 	}
-	e, err := d.event()
+	e, err := d.event(s.needed, s.users)
 	if err != nil {
 		s.stats.problem(at, err.Error())
 		return

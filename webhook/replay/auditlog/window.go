@@ -21,7 +21,6 @@ type window struct {
 	// The bytes from start to stop have not been consumed.
 	start, stop int
 	line        int64
-	consumed    int64
 	// err ends the stream. It is io.EOF at the end.
 	err error
 }
@@ -65,7 +64,6 @@ func (w *window) fill() bool {
 func (w *window) skip(n int) {
 	w.line += int64(bytes.Count(w.buffer[w.start:w.start+n], []byte{'\n'}))
 	w.start += n
-	w.consumed += int64(n)
 }
 
 // end is what peek returns at the end of the stream.
