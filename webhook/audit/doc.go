@@ -12,6 +12,6 @@
 // if the mark at the end of the initial events is not in the buffer yet. At a slow pace a large list also takes longer than
 // a watch may last. Objects therefore never lets whoever decides slow down a watch-list. It reads all of the list into a
 // small buffer first, and reads pages if the list does not fit. Small kinds, which are most of them, cost one request that
-// etcd does not notice, and large ones cost a page at a time. An Auditor asks for pages that it decides well within the API
+// etcd does not notice, and large ones cost a page at a time. An Auditor requests pages that it decides well within the API
 // server's timeout at its pace.
 package audit

@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	// maxPage is the number of objects in a page unless a Selection asks for fewer.
+	// maxPage is the number of objects in a page unless a Selection requests fewer.
 	maxPage = 250
 	// maxSilence is how long a server may send nothing while it sends the initial events of a watch. A
 	// server that ignores sendInitialEvents sends no bookmark after them.

@@ -110,7 +110,7 @@ func TestEachRemembersLargeLists(t *testing.T) {
 	}
 }
 
-// Whoever takes their time over each object asks for small pages.
+// Whoever takes their time over each object requests small pages.
 func TestPagesAreAsSmallAsAskedFor(t *testing.T) {
 	server := &api{objects: fivePods()}
 	selection := pods(t)

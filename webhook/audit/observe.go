@@ -73,8 +73,8 @@ func (k *kindAuditor) next(ctx context.Context, id uid, found *request.Metadata,
 		return stepSkip
 	}
 	known, before := k.entries[id]
-	// A watch, and a pass beside it, may be behind one another. Otherwise a version that goes back is that of an API
-	// server whose data was restored.
+	// A watch, and a pass that runs at the same time, may be behind one another. Otherwise a version that goes back is
+	// that of an API server whose data was restored.
 	if before && k.concurrent && versionOf(found) < known.version {
 		return stepKeepLater
 	}

@@ -69,7 +69,7 @@ func TestServedResources(t *testing.T) {
 		t.Errorf("%+v, %v", resources, err)
 	}
 	if _, err := mapper.RESTMapping(schema.GroupKind{Group: "metrics.k8s.io", Kind: "PodMetrics"}); err == nil || meta.IsNoMatchError(err) {
-		t.Errorf("a kind of a group that is away: %v", err)
+		t.Errorf("a kind of a group that is unavailable: %v", err)
 	}
 	if _, err := mapper.RESTMapping(schema.GroupKind{Group: "example.com", Kind: "Gadget"}); !meta.IsNoMatchError(err) {
 		t.Errorf("a kind that is not served: %v", err)

@@ -67,7 +67,7 @@ type Writer struct {
 	namespaces map[string]*pending
 }
 
-// pending is what a namespace has yet to get, and has got in its window.
+// pending is what is to be written about a namespace, and what was written in its window.
 type pending struct {
 	began      time.Time
 	alone      int

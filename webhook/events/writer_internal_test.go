@@ -179,7 +179,7 @@ func TestWritersHaveLimits(t *testing.T) {
 	}
 }
 
-// What a busy namespace has yet to be told does not keep others from hearing of a single object.
+// Summaries of busy namespaces do not delay an Event about a single object.
 func TestSingleObjectsComeBeforeSummaries(t *testing.T) {
 	c := newTestWriter(t)
 	for i := range 5 {

@@ -28,7 +28,7 @@ const (
 // The reasons for which it is not known whether admission sees a write.
 const (
 	reasonMetadataChange = "whether it changes labels or annotations is not known, because the object before it is not in the log"
-	reasonFills          = "Taffrail has filled in values here, and what was sent cannot be told from them"
+	reasonFills          = "Taffrail has filled in values here, and they cannot be separated from what was sent"
 	reasonUnbound        = "the Pod that it binds is not in the log"
 )
 

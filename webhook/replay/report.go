@@ -47,7 +47,7 @@ type Counts struct {
 	// Refused counts those of Sent that the API server refused later.
 	Refused int64 `json:"refused"`
 	// Undone counts the Pods that are decided without values that Taffrail had filled in. NotUndone counts those that
-	// are unknown because these values cannot be told from others.
+	// are unknown because these values cannot be separated from others.
 	Undone    int64 `json:"undone"`
 	NotUndone int64 `json:"notUndone"`
 	// The others were not sent.

@@ -13,7 +13,7 @@ import (
 )
 
 // withoutFills returns the text of an object without the values that Taffrail has filled in according to the
-// annotations of the event. undone is false if there are none. ok is false if they cannot be told from what others have
+// annotations of the event. undone is false if there are none. ok is false if they cannot be separated from what others have
 // written.
 func withoutFills(text []byte, annotations map[string]string) (sent []byte, undone, ok bool) {
 	patches, err := patchesOf(annotations)

@@ -32,7 +32,7 @@ type write struct {
 	known *known
 	// before is the state before an UPDATE, or nil if it is not known. It is known, or not the one before.
 	before *known
-	// oldText is the text of before, once it is needed.
+	// oldText is the text of the field before, once it is needed.
 	oldText []byte
 	store   *store
 }

@@ -84,7 +84,7 @@ func (p *replayText) log() {
 	note(log.GKE, "%s in the format of Google Cloud, which contains no objects that can be decided", isAre(log.GKE, "entry"))
 	note(int64(log.Damaged), "%s damaged or not complete, and not read to the end", isAre(int64(log.Damaged), "file"))
 	note(p.report.Counts.Undone, "%s decided without values that Taffrail had filled in", isAre(p.report.Counts.Undone, "Pod"))
-	note(p.report.Counts.NotUndone, "%s unknown because the values that Taffrail had filled in cannot be told from others", isAre(p.report.Counts.NotUndone, "Pod"))
+	note(p.report.Counts.NotUndone, "%s unknown because the values that Taffrail had filled in cannot be separated from others", isAre(p.report.Counts.NotUndone, "Pod"))
 	note(p.report.Evicted, "%s forgotten for want of memory", isAre(p.report.Evicted, "object"))
 	note(log.Broken, "%s could not be read:", plural64(log.Broken, "place"))
 	for i, problem := range log.Problems {
