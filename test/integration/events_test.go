@@ -2,6 +2,7 @@ package integration
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -48,11 +49,11 @@ func TestEventsSayWhatAdmissionDoes(t *testing.T) {
 
 	// What nobody decided, the audit finds.
 	existing := newNamespace(t, registration+"-existing", enforced, unserved)
-	newAuditor(t, "events", "--events")
-	eventually(t, "the first pass", func(ctx context.Context) error {
-		status, err := auditOf(ctx, "chapter")
-		if err == nil && !status.Current {
-			err = fmt.Errorf("it is %+v", status)
+	auditor := newAuditor(t, "events", "--events")
+	eventually(t, "its first pass", func(ctx context.Context) error {
+		complete, _, err := auditor.Metric(ctx, "taffrail_audit_complete")
+		if err == nil && complete != 1 {
+			err = errors.New("it has not ended")
 		}
 		return err
 	})
