@@ -157,10 +157,14 @@ func testTakeover(t *testing.T, first *harness.Auditor) {
 		return nil
 	})
 	eventually(t, "the reports", func(ctx context.Context) error { return equalToScan(ctx, in) })
-	for _, operation := range []string{"update", "create"} {
+	// A report that it does write proves that it has begun to write.
+	later := newNamespace(t, "audit-later", enforced, unserved)
+	admit(t, "a violating Deployment", cluster.Alice.Create(t.Context(), nginx(t, later, "bad")))
+	awaitResults(t, later, "the new Deployment", map[string]bool{"bad": true})
+	for operation, want := range map[string]float64{"update": 0, "create": 1} {
 		writes, _, err := second.Metric(t.Context(), fmt.Sprintf("taffrail_audit_report_writes_total{operation=%q}", operation))
-		if err != nil || writes != 0 {
-			t.Errorf("%s: the second pass wrote %v reports, %v", operation, writes, err)
+		if err != nil || writes != want {
+			t.Errorf("%s: the second auditor wrote %v reports, want %v, %v", operation, writes, want, err)
 		}
 	}
 	if got := timestamps(t, in); len(got) == 0 || diff(stamps, got) != "" {
