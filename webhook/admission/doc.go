@@ -8,7 +8,7 @@
 //
 //	400, 405, 413, 415  no AdmissionReview, or one whose uid is unknown
 //	408                 the body did not arrive in time
-//	429 + Retry-After   more than MaxInFlight requests (slots.go), or more than MaxInFlightBytes in their
+//	429 + Retry-After   more than MaxInFlight requests (in_flight.go), or more than MaxInFlightBytes in their
 //	                    bodies, or a body that arrived more slowly than others while memory was short
 //	                    (bodies.go): the API server retries
 //	503 + Retry-After   nothing compiled yet, or stopping: the API server retries

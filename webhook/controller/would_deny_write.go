@@ -38,8 +38,8 @@ type wouldDenyOptions struct {
 }
 
 // wouldDenyWriter adds this replica's counts to the status of Guardrails. Every replica runs one; optimistic
-// locking ensures that no count is lost. It owns status.wouldDeny and status.wouldFill; the leader writes all
-// other fields.
+// locking ensures that no count is lost. It owns status.wouldDeny and status.wouldFill. The auditor owns
+// status.audit, and the leader all other fields.
 type wouldDenyWriter struct {
 	wouldDenyOptions
 	loop *loop
