@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -56,7 +57,8 @@ func NewNotice(reason Reason, kind schema.GroupVersionKind, namespace, name, uid
 }
 
 // name returns the name of the Event about a notice. It is the same for the same findings in the same object, so that
-// replicas, and admission and audit, do not repeat each other.
+// replicas do not repeat each other, and the audit does not repeat what admission has warned of. What is denied is not in
+// the cluster.
 func (n *Notice) name() string {
 	hash := sha256.New()
 	write := func(texts ...string) {
@@ -65,10 +67,10 @@ func (n *Notice) name() string {
 		}
 	}
 	o := &n.Object
-	write(string(n.Reason), o.APIVersion, o.Kind, o.Namespace, o.Name, string(o.UID))
+	write(strconv.FormatBool(n.Reason == Denied), o.APIVersion, o.Kind, o.Namespace, o.Name, string(o.UID))
 	for i := range n.Findings {
 		f := &n.Findings[i]
-		write(f.Policy, f.Container, f.Key, f.Outcome())
+		write(f.Policy, f.Container, f.Key)
 		_, _ = hash.Write(f.Digest[:])
 	}
 	return "taffrail-" + hex.EncodeToString(hash.Sum(nil)[:10])

@@ -15,7 +15,7 @@ type Observer struct {
 
 // Observe implements admission.Observer. It ignores dry runs, which neither create nor change anything.
 func (b *Observer) Observe(o *admission.Observation) {
-	if o.Err != nil || o.Decision == nil || o.Path != admission.ValidatePath || o.Request.DryRun {
+	if o.Err != nil || o.Decision == nil || o.Path != admission.ValidatePath || o.Request.DryRun || len(o.Decision.Findings) == 0 {
 		return
 	}
 	reason := Warned

@@ -119,6 +119,29 @@ func TestReplicasWriteAnEventOnce(t *testing.T) {
 	}
 }
 
+// The audit meets every object that admission has warned of a moment later.
+func TestTheAuditDoesNotRepeatWhatAdmissionWarnedOf(t *testing.T) {
+	c := newTestWriter(t)
+	warned, tolerated := imageTag("app"), imageTag("app")
+	warned.Mode, tolerated.Tolerated = decision.ModeWarn, "the stored object already has it"
+	for _, admitted := range []decision.Finding{warned, tolerated} {
+		object := referenceTo("apps/v1", "Deployment", "shop", "web", admitted.Tolerated)
+		admission, audit := Notice{Reason: Warned, Object: object, Findings: []decision.Finding{admitted}}, Notice{Reason: Violated, Object: object, Findings: []decision.Finding{imageTag("app")}}
+		before := c.counts.written
+		for _, n := range []Notice{admission, audit} {
+			replica := NewWriter(c.options)
+			replica.Add(n)
+			replica.writeAll(t.Context())
+		}
+		if c.counts.written != before+1 || c.counts.failed > 0 {
+			t.Errorf("%s: got %+v", admitted.Outcome(), c.counts)
+		}
+		if denied := (&Notice{Reason: Denied, Object: object, Findings: admission.Findings}); denied.name() == audit.name() {
+			t.Error("a denial counts as known because of what is in the cluster")
+		}
+	}
+}
+
 func TestTenThousandWarningsMakeFewEvents(t *testing.T) {
 	c := newTestWriter(t)
 	for i := range 10_000 {
